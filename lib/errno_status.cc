@@ -1,0 +1,42 @@
+#include "lib/errno_status.h"
+
+#include <cstring>
+#include <string>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+
+namespace ipc {
+namespace {
+
+constexpr char kErrnoPayload[] = "socket_lab_kit/errno";
+
+}  // namespace
+
+absl::Status ErrnoStatus(absl::string_view operation, absl::string_view object,
+                         int error) {
+  // strerrordesc_np, unlike strerror, is thread-safe and never translated.
+  const char* text = strerrordesc_np(error);
+  absl::Status status(absl::ErrnoToStatusCode(error),
+                      absl::StrCat(operation, object.empty() ? "" : " ", object,
+                                   ": ", text ? text : "Unknown error", " (",
+                                   ErrnoName(error), ")"));
+  status.SetPayload(kErrnoPayload, absl::Cord(absl::StrCat(error)));
+  return status;
+}
+
+int StatusErrno(const absl::Status& status) {
+  int error = 0;
+  if (auto payload = status.GetPayload(kErrnoPayload)) {
+    (void)absl::SimpleAtoi(std::string(*payload), &error);
+  }
+  return error;
+}
+
+std::string ErrnoName(int error) {
+  const char* name = strerrorname_np(error);
+  return name ? name : absl::StrCat("errno ", error);
+}
+
+}  // namespace ipc

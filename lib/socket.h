@@ -1,0 +1,55 @@
+// Stream sockets, made, connected and accepted.
+//
+//   auto listener = ipc::Listen(*address);
+//   auto client = ipc::Accept(listener->get());
+//
+//   auto server = ipc::Connect(*address);
+//
+// Every descriptor made here is close-on-exec from the start: setting the flag
+// afterwards leaves a gap in which another thread's fork and exec inherits it.
+// A failure leaves no descriptor behind.
+#ifndef LIB_SOCKET_H_
+#define LIB_SOCKET_H_
+
+#include <sys/socket.h>
+
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "lib/socket_address.h"
+#include "lib/unique_fd.h"
+
+namespace ipc {
+
+// A stream socket bound to `address` and listening; up to backlog + 1 clients
+// wait to be accepted. Does not block. For a UNIX path this creates the file,
+// with the mode 0777 less the umask; ListenAtPath in socket_path.h also removes
+// it again. EADDRINUSE when anything stands there already, dead or alive;
+// ENOENT, ENOTDIR, EACCES, EROFS, ENOSPC from the file system; EMFILE, ENFILE,
+// ENOBUFS, ENOMEM. See bind(2), listen(2).
+absl::StatusOr<UniqueFd> Listen(const SocketAddress& address,
+                                int backlog = SOMAXCONN);
+
+// The next client, in the order of arrival. Blocks until there is one, unless
+// `listener` is non-blocking (EAGAIN). Retried after a signal (EINTR) and when
+// the client gave up while it waited (ECONNABORTED). EINVAL when `listener`
+// does not listen; EMFILE, ENFILE (the client keeps waiting), ENOBUFS, ENOMEM.
+// See accept(2).
+absl::StatusOr<UniqueFd> Accept(int listener);
+
+// A stream socket connected to `address`. Blocks while the listener's queue is
+// full; retried after a signal (EINTR). ENOENT: no such path; ECONNREFUSED: a
+// file, but nobody listens; EACCES: no write permission on the socket file;
+// EPROTOTYPE: a socket of another type; EMFILE, ENFILE, ENOBUFS, ENOMEM. See
+// connect(2).
+absl::StatusOr<UniqueFd> Connect(const SocketAddress& address);
+
+// Two nameless UNIX sockets of `type` (SOCK_STREAM, SOCK_DGRAM or
+// SOCK_SEQPACKET), connected to each other. Does not block.
+// ESOCKTNOSUPPORT, EMFILE, ENFILE, ENOBUFS, ENOMEM. See socketpair(2).
+absl::StatusOr<std::pair<UniqueFd, UniqueFd>> SocketPair(
+    int type = SOCK_STREAM);
+
+}  // namespace ipc
+
+#endif  // LIB_SOCKET_H_

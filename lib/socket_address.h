@@ -1,0 +1,70 @@
+// A socket address: bytes and a length, never one without the other.
+//
+//   auto address = ipc::SocketAddress::UnixPath("/run/lab/socket");
+//   if (!address.ok()) return address.status();  // too long, empty, ...
+//   bind(fd, address->data(), address->size());
+//
+// The length matters: for a UNIX socket it is part of the name.
+#ifndef LIB_SOCKET_ADDRESS_H_
+#define LIB_SOCKET_ADDRESS_H_
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cstddef>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace ipc {
+
+class SocketAddress {
+ public:
+  // sun_path has 108 bytes. Linux accepts a name that fills them all, without
+  // a NUL, but then nobody can read it back as a C string, so one is kept.
+  static constexpr size_t kMaxPathLength = sizeof(sockaddr_un::sun_path) - 1;
+
+  // The unnamed address, as a socket has that was never bound: AF_UNSPEC.
+  SocketAddress() = default;
+
+  // The UNIX socket `path`, relative to the working directory of whoever uses
+  // it. ENAMETOOLONG beyond kMaxPathLength bytes; EINVAL when empty (the kernel
+  // would invent an abstract name) or with an embedded NUL (the kernel would
+  // stop there). Touches no file. See unix(7).
+  static absl::StatusOr<SocketAddress> UnixPath(absl::string_view path);
+
+  // What the kernel wrote into `address` and `length`, as accept(2),
+  // getsockname(2) or recvfrom(2) leave them. Only the first
+  // sizeof(sockaddr_storage) bytes count; EINVAL when `length` is larger, which
+  // means that the kernel had more to say than there was room for.
+  static absl::StatusOr<SocketAddress> FromKernel(const sockaddr_storage& address,
+                                                  socklen_t length);
+
+  sa_family_t family() const { return storage_.ss_family; }
+  const sockaddr* data() const {
+    return reinterpret_cast<const sockaddr*>(&storage_);
+  }
+  socklen_t size() const { return size_; }
+
+  // The path of a UNIX path address; empty for every other.
+  absl::string_view path() const;
+
+  // For people: a path as it is, "(unnamed)", or "(address family 2)".
+  std::string ToString() const;
+
+ private:
+  sockaddr_storage storage_ = {};
+  socklen_t size_ = sizeof(sa_family_t);
+};
+
+// The name that `fd` is bound to; EBADF, ENOTSOCK. See getsockname(2).
+absl::StatusOr<SocketAddress> LocalAddress(int fd);
+
+// The name of the socket at the other end; ENOTCONN, EBADF, ENOTSOCK. See
+// getpeername(2).
+absl::StatusOr<SocketAddress> PeerAddress(int fd);
+
+}  // namespace ipc
+
+#endif  // LIB_SOCKET_ADDRESS_H_

@@ -1,0 +1,510 @@
+#include "tests/support/check.h"
+
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <map>
+#include <random>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "lib/errno_status.h"
+#include "lib/socket.h"
+#include "lib/socket_address.h"
+#include "tests/support/proc.h"
+
+namespace harness {
+namespace {
+
+// For one check, all its waits together. Only what hangs in a way that
+// Supervisor cannot call hopeless ever takes as long.
+constexpr absl::Duration kPatience = absl::Seconds(10);
+
+// For all checks of a run together: less than the 60 seconds after which Bazel
+// ends a small test, so that the verdict is ours to tell.
+constexpr absl::Duration kBudget = absl::Seconds(50);
+
+absl::Time Deadline() {
+  static const absl::Time end_of_run = absl::Now() + kBudget;
+  return std::min(absl::Now() + kPatience, end_of_run);
+}
+
+// Leaks are not what the labs are about, and looking for them needs ptrace.
+constexpr char kAsanOptions[] = "ASAN_OPTIONS=detect_leaks=0";
+
+constexpr char kStrace[] = "/usr/bin/strace";
+
+// Whether strace is there and may trace: some containers forbid ptrace.
+bool CanTrace() {
+  static const bool can = [] {
+    ChildOptions options;
+    options.name = "strace";
+    options.program = kStrace;
+    options.args = {"-qq", "-o/dev/null", "/bin/true"};
+    Supervisor supervisor(Deadline());
+    const auto child = supervisor.Spawn(options);
+    return child.ok() &&
+           supervisor.WaitUntil([&] { return (*child)->ended(); }) ==
+               Waited::kMet &&
+           (*child)->wait_status() == 0;
+  }();
+  return can;
+}
+
+std::map<std::string, std::string>& Programs() {
+  static auto& programs = *new std::map<std::string, std::string>;
+  return programs;
+}
+
+// The head of what a program wrote on stderr. Of a sanitizer's pages, the lines
+// that a learner needs: the error, where it happened, what was overrun.
+std::string StderrDigest(const std::string& text) {
+  constexpr size_t kLines = 6;
+  const bool sanitizer = absl::StrContains(text, "Sanitizer: ");
+  std::vector<std::string> lines;
+  for (absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
+    if (sanitizer && !absl::StrContains(line, "ERROR: ") &&
+        !absl::StrContains(line, ".cc:") &&
+        !absl::StrContains(line, "<== Memory access")) {
+      continue;
+    }
+    if (lines.size() == kLines) {
+      lines.push_back("...");
+      break;
+    }
+    lines.push_back(std::string(
+        absl::StripAsciiWhitespace(absl::string_view(line).substr(0, 160))));
+  }
+  return absl::StrJoin(lines, "\n");
+}
+
+}  // namespace
+
+// Process ---------------------------------------------------------------------
+
+void Process::ListensAt(const std::string& path) {
+  if (!child_ || check_->over()) return;
+  if (check_->Await(absl::StrCat("a stream socket of ", child_->name(),
+                                 " listens at ", path),
+                    [&] { return harness::ListensAt(child_->pid(), path); })) {
+    check_->Step("it listens there");
+    check_->listened_here_ |= path == check_->socket_path_;
+  }
+}
+
+void Process::Prints(absl::string_view text) {
+  if (!child_ || check_->over()) return;
+  const auto agrees = [&] { return absl::StartsWith(child_->out(), text); };
+  const auto differs = [&] {
+    const size_t length = std::min(child_->out().size(), text.size());
+    return child_->out().compare(0, length, text.data(), length) != 0;
+  };
+  const absl::string_view last_line =
+      text.substr(text.find_last_of('\n', text.size() - 2) + 1);
+  if (check_->Await(
+          absl::StrCat(child_->name(), " prints ", Escaped(last_line)),
+          [&] { return agrees() || differs(); }) &&
+      !agrees()) {
+    check_->Fail(absl::StrCat("on the stdout of ", child_->name(),
+                              ", line by line: ", Escaped(text, 200)),
+                 Difference(text, child_->out()));
+  }
+}
+
+bool Process::EndedWith(int status) const {
+  return WIFEXITED(child_->wait_status()) &&
+         WEXITSTATUS(child_->wait_status()) == status;
+}
+
+void Process::AwaitEnd(absl::string_view expected) {
+  check_->Await(expected, [&] { return child_->ended(); });
+}
+
+void Process::Exits(int status) {
+  if (!child_ || check_->over()) return;
+  const std::string expected =
+      absl::StrCat(child_->name(), " ends with exit status ", status);
+  AwaitEnd(expected);
+  if (check_->over()) return;
+  if (!EndedWith(status)) check_->Fail(expected, child_->Ending());
+  check_->Step(absl::StrCat("it ended with ", child_->Ending()));
+}
+
+void Process::Exits(int status, absl::string_view output) {
+  if (!child_ || check_->over()) return;
+  AwaitEnd(
+      absl::StrCat(child_->name(), " prints all that it should, and ends"));
+  // What it printed tells more than the status, unless it was killed.
+  if (!check_->over() && WIFEXITED(child_->wait_status()) &&
+      child_->out() != output) {
+    check_->Fail(
+        absl::StrCat("in all, on the stdout of ", child_->name(), ": ",
+                     output.empty() ? "nothing" : Escaped(output, 200)),
+        Difference(output, child_->out()));
+  }
+  Exits(status);
+}
+
+void Process::Refuses(const std::vector<std::string>& words, int status) {
+  if (!child_ || check_->over()) return;
+  const std::string expected = absl::StrCat(
+      child_->name(), " ends with exit status ", status,
+      " and one line on stderr, starting with \"", child_->name(), ": \"",
+      words.empty() ? "" : " and containing ", absl::StrJoin(words, ", "));
+  AwaitEnd(expected);
+  if (check_->over()) return;
+  const std::string& err = child_->err();
+  const bool one_line = !err.empty() && err.find('\n') == err.size() - 1;
+  const bool says_all = std::all_of(
+      words.begin(), words.end(),
+      [&](const std::string& word) { return absl::StrContains(err, word); });
+  if (!EndedWith(status)) {
+    check_->Fail(expected, child_->Ending());
+  } else if (!one_line || !says_all ||
+             !absl::StartsWith(err, child_->name() + ": ")) {
+    check_->Fail(
+        expected,
+        absl::StrCat("on stderr: ", err.empty() ? "nothing" : Escaped(err)));
+  } else {
+    check_->Step(
+        absl::StrCat("it said ", Escaped(absl::StripSuffix(err, "\n"), 160)));
+  }
+}
+
+void Process::Reaches(int wanted, absl::string_view what,
+                      absl::FunctionRef<int()> count) {
+  if (!child_ || check_->over()) return;
+  int seen = 0;
+  const auto reached = [&] { return (seen = count()) == wanted; };
+  if (check_->supervisor_->WaitUntil(reached) != Waited::kMet) {
+    check_->Fail(absl::StrCat(wanted, " ", what), absl::StrCat(seen));
+  }
+}
+
+void Process::Continue() {
+  if (!child_ || check_->over()) return;
+  check_->Step(absl::StrCat(child_->name(), " goes on"));
+  for (pid_t pid : Descendants(child_->pid())) kill(pid, SIGCONT);
+}
+
+void Process::Signal(int signal, absl::string_view name) {
+  if (!child_ || check_->over()) return;
+  check_->Step(absl::StrCat(child_->name(), " was sent ", name));
+  child_->Signal(signal);
+}
+
+void Process::Expect(bool condition, absl::string_view expected,
+                     absl::string_view seen) {
+  if (child_ && !check_->over() && !condition) check_->Fail(expected, seen);
+}
+
+// Peer ------------------------------------------------------------------------
+
+void Peer::Send(absl::string_view bytes, absl::string_view what) {
+  if (!fd_.valid() || check_->over()) return;
+  check_->Step(absl::StrCat(name_, " sent ", what));
+  int error = 0;
+  check_->Await(
+      absl::StrCat("the program reads what ", name_, " sends"),
+      [&] {
+        while (!bytes.empty()) {
+          const ssize_t count =
+              send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+          if (count < 0) {
+            error = errno == EAGAIN ? 0 : errno;
+            return error != 0;
+          }
+          bytes.remove_prefix(count);
+        }
+        return true;
+      },
+      fd_.get(), POLLOUT);
+  if (error) {
+    check_->Fail("the connection is there to be written to",
+                 absl::StrCat("the program closed it: ",
+                              ipc::ErrnoStatus("send", "", error).message()));
+  }
+}
+
+void Peer::AwaitRead() {
+  if (!fd_.valid() || check_->over()) return;
+  check_->Await(
+      absl::StrCat("the program reads all that ", name_, " sent"), [&] {
+        int unread = 0;
+        return ioctl(fd_.get(), SIOCOUTQ, &unread) == 0 && unread == 0;
+      });
+}
+
+std::string Peer::ReceiveUpTo(size_t count, absl::string_view expected) {
+  std::string received;
+  if (!fd_.valid() || check_->over()) return received;
+  check_->Await(
+      expected,
+      [&] {
+        char buffer[4096];
+        while (received.size() < count) {
+          const ssize_t got =
+              recv(fd_.get(), buffer,
+                   std::min(sizeof(buffer), count - received.size()), 0);
+          if (got < 0) return errno != EAGAIN;
+          if (got == 0) return true;
+          received.append(buffer, got);
+        }
+        return true;
+      },
+      fd_.get(), POLLIN);
+  return received;
+}
+
+std::string Peer::ReceiveAll() {
+  constexpr size_t kTooMuch = size_t{1} << 20;
+  return ReceiveUpTo(kTooMuch, "the program ends the connection");
+}
+
+std::string Peer::Receive(size_t count) {
+  const std::string received =
+      ReceiveUpTo(count, absl::StrCat("the program sends ", count, " bytes"));
+  if (!check_->over() && received.size() < count) {
+    check_->Fail(
+        absl::StrCat("the program sends ", count, " bytes"),
+        absl::StrCat("it ended the connection after ", received.size()));
+  }
+  return received;
+}
+
+void Peer::Close() {
+  if (!fd_.valid() || check_->over()) return;
+  check_->Step(absl::StrCat(name_, " closed its end"));
+  fd_.reset();
+}
+
+// Check -----------------------------------------------------------------------
+
+std::vector<Result>& Check::Results() {
+  static auto& results = *new std::vector<Result>;
+  return results;
+}
+
+void Check::SetProgram(const std::string& name, const std::string& path) {
+  Programs()[name] = path;
+}
+
+Check::Check()
+    : socket_path_(scratch_.File("socket")),
+      supervisor_(std::make_unique<Supervisor>(Deadline())) {
+  result_.check = testing::UnitTest::GetInstance()->current_test_info()->name();
+}
+
+Check::~Check() = default;
+
+void Check::About(Points points, absl::string_view title, absl::string_view why,
+                  absl::string_view read) {
+  story_.Begin(title, why, read);
+  result_.title = std::string(title);
+  result_.kind = points.kind;
+  result_.points = points.points;
+}
+
+void Check::TearDown() {
+  const bool all_ended =
+      std::all_of(children_.begin(), children_.end(),
+                  [](const Child* child) { return child->ended(); });
+  if (failed()) {
+    for (const Child* child : children_) {
+      const std::string digest = StderrDigest(child->err());
+      if (!digest.empty()) {
+        story_.Remark("stderr",
+                      absl::StrCat(child->name(), " wrote:\n", digest));
+      }
+    }
+  }
+  supervisor_.reset();
+  const std::vector<std::string> left =
+      KillDescendants(absl::Now() + kPatience);
+  if (all_ended && !left.empty()) {
+    Fail("nothing of the program is left running when it has ended",
+         absl::StrCat("still there, now killed: ", absl::StrJoin(left, ", ")));
+  }
+  struct stat status;
+  if (all_ended && listened_here_ && !failed() &&
+      lstat(socket_path_.c_str(), &status) == 0) {
+    Note("the program ended and left its socket file behind");
+  }
+
+  result_.passed = !failed();
+  result_.story = failed() ? story_.Tell() : "";
+  RecordProperty("kind", result_.kind == Kind::kCore ? "core" : "robust");
+  RecordProperty("points", result_.passed ? result_.points : 0);
+  RecordProperty("points_possible", result_.points);
+  if (failed()) ADD_FAILURE() << story_.title() << "\n\n" << result_.story;
+  Results().push_back(result_);
+}
+
+Process Check::Start(const std::string& program,
+                     const std::vector<std::string>& args, bool sanitized,
+                     mode_t umask) {
+  ChildOptions options;
+  options.name = program;
+  options.program = Programs()[sanitized ? program + "_asan" : program];
+  options.args = args;
+  options.umask = umask;
+  if (sanitized) {
+    options.limits.address_space = 0;  // It reserves terabytes.
+    options.environment = {kAsanOptions};
+  }
+  return Run(options, absl::StrCat("started ", program, args.empty() ? "" : " ",
+                                   absl::StrJoin(args, " "),
+                                   sanitized ? " under AddressSanitizer" : ""));
+}
+
+Process Check::StartStoppedAfter(const std::string& call,
+                                 const std::string& program,
+                                 const std::vector<std::string>& args) {
+  char path[PATH_MAX];
+  if (!CanTrace() || !realpath(Programs()[program].c_str(), path)) {
+    Skip("strace cannot trace here (is it installed, is ptrace permitted?)");
+    return Process(this, nullptr);
+  }
+  // strace sends the signal on entry to the call; it takes effect on the way
+  // back, before the program's next instruction.
+  ChildOptions options;
+  options.name = program;
+  options.program = kStrace;
+  options.args = {"-qq", "-o/dev/null", "-etrace=" + call,
+                  absl::StrCat("--inject=", call, ":signal=SIGSTOP:when=1"),
+                  path};
+  options.args.insert(options.args.end(), args.begin(), args.end());
+  return Run(options,
+             absl::StrCat("started ", program, " ", absl::StrJoin(args, " "),
+                          ", to be stopped right after ", call));
+}
+
+Process Check::Run(ChildOptions options, absl::string_view step) {
+  if (over()) return Process(this, nullptr);
+  Step(step);
+  options.folder = scratch_.path();
+  absl::StatusOr<Child*> child = supervisor_->Spawn(options);
+  if (!child.ok()) {
+    Fail("the program can be run", child.status().message());
+    return Process(this, nullptr);
+  }
+  children_.push_back(*child);
+  return Process(this, *child);
+}
+
+Peer Check::Connect(const std::string& path, const std::string& name) {
+  ipc::UniqueFd fd;
+  if (over()) return Peer(this, std::move(fd), name);
+  const auto address = ipc::SocketAddress::UnixPath(path);
+  int error = 0;
+  fd.reset(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  Await("the server takes a connection", [&] {
+    if (connect(fd.get(), address->data(), address->size()) == 0) return true;
+    error = errno == EAGAIN ? 0 : errno;  // EAGAIN: the queue is full just now.
+    return error != 0;
+  });
+  if (error) {
+    Fail(absl::StrCat("a client can connect to ", path),
+         ipc::ErrnoStatus("connect", "", error).message());
+  }
+  if (!over()) Step(absl::StrCat(name, " connected"));
+  return Peer(this, std::move(fd), name);
+}
+
+void Check::Host(const std::string& path) {
+  if (over()) return;
+  const auto address = ipc::SocketAddress::UnixPath(path);
+  auto listener = ipc::Listen(*address);
+  if (!listener.ok()) {
+    Fail("the checker can listen there", listener.status().message());
+    return;
+  }
+  host_ = std::move(*listener);
+  fcntl(host_.get(), F_SETFL, O_NONBLOCK);
+  Step(absl::StrCat("a server of ours listens at ", path));
+}
+
+Peer Check::Accept() {
+  ipc::UniqueFd fd;
+  if (!over()) {
+    Await(
+        "the client connects",
+        [&] {
+          fd.reset(accept4(host_.get(), nullptr, nullptr,
+                           SOCK_CLOEXEC | SOCK_NONBLOCK));
+          return fd.valid();
+        },
+        host_.get(), POLLIN);
+  }
+  if (!over()) Step("it connected");
+  return Peer(this, std::move(fd), "our server");
+}
+
+int Check::CountSockets(pid_t pid) {
+  const std::vector<Descriptor> open = Descriptors(pid);
+  return std::count_if(open.begin(), open.end(), [](const Descriptor& one) {
+    return absl::StartsWith(one.target, "socket:");
+  });
+}
+
+std::string Check::RandomText(size_t count) {
+  static auto& engine = *new std::mt19937(std::random_device{}());
+  std::uniform_int_distribution<int> letter('a', 'z');
+  std::string text;
+  while (text.size() < count) text.push_back(static_cast<char>(letter(engine)));
+  return text;
+}
+
+void Check::Skip(absl::string_view reason) {
+  result_.skipped = std::string(reason);
+}
+
+void Check::Step(absl::string_view step) {
+  if (!over()) story_.Step(step);
+}
+
+void Check::Fail(absl::string_view expected, absl::string_view seen) {
+  story_.Fail(expected, seen);
+}
+
+bool Check::Await(absl::string_view expected,
+                  absl::FunctionRef<bool()> condition, int watched_fd,
+                  short events) {
+  switch (supervisor_->WaitUntil(condition, {watched_fd, events, 0})) {
+    case Waited::kMet:
+      return true;
+    case Waited::kEnded: {
+      std::string seen = "it ended first:";
+      for (const Child* child : children_) {
+        absl::StrAppend(&seen, " ", child->name(), ", ", child->Ending());
+      }
+      Fail(expected, seen);
+      break;
+    }
+    case Waited::kBlocked:
+      Fail(expected, absl::StrCat("nobody will ever move again: ",
+                                  supervisor_->detail()));
+      break;
+    case Waited::kBroke:
+      Fail(expected, supervisor_->detail());
+      break;
+    case Waited::kDeadline:
+      Fail(expected, "time is up, and the program is still busy");
+      break;
+  }
+  return false;
+}
+
+}  // namespace harness

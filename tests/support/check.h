@@ -1,0 +1,211 @@
+// The fixture of every check: it runs the programs that are judged, plays their
+// peers, tells what it does, and leaves nothing behind.
+//
+//   TEST_F(UnixStream, RecordInPieces) {
+//     About(Core(3), "a record may arrive in pieces", "why...", "where...");
+//     Process server = Start("server", {"--socket=" + SocketPath()});
+//     server.ListensAt(SocketPath());
+//     Peer client = Connect(SocketPath());
+//     client.Send(record.substr(0, 5), "the first 5 bytes of a record");
+//     ...
+//     server.Exits(0);
+//   }
+//
+// The first thing that goes wrong is told, and turns everything after it into a
+// no-op, so a check reads from top to bottom without asking after each line.
+#ifndef TESTS_SUPPORT_CHECK_H_
+#define TESTS_SUPPORT_CHECK_H_
+
+#include <gtest/gtest.h>
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/strings/string_view.h"
+#include "lib/unique_fd.h"
+#include "tests/support/child.h"
+#include "tests/support/report.h"
+#include "tests/support/scratch_dir.h"
+#include "tests/support/story.h"
+#include "tests/support/supervisor.h"
+
+namespace harness {
+
+class Check;
+
+// A program that is judged, while it runs. Cheap to copy; lives no longer than
+// its check.
+class Process {
+ public:
+  Process(Check* check, Child* child) : check_(check), child_(child) {}
+
+  // 0 when it could not be started.
+  pid_t pid() const { return child_ ? child_->pid() : 0; }
+
+  // Waits until it has a stream socket listening at `path`.
+  void ListensAt(const std::string& path);
+
+  // Waits until its stdout begins with `text`, and tells the first difference
+  // as soon as there is one.
+  void Prints(absl::string_view text);
+
+  // Waits for its end by exit(3) with `status`.
+  void Exits(int status);
+  // The same, having printed `output` and nothing else.
+  void Exits(int status, absl::string_view output);
+
+  // Waits for its end by exit(3) with `status`, and one line on stderr:
+  // "name: ...", with each of `words` in it.
+  void Refuses(const std::vector<std::string>& words, int status = 1);
+
+  // Waits until `count` is `wanted`, and tells how many there are if it never
+  // is: "2 open sockets".
+  void Reaches(int wanted, absl::string_view what,
+               absl::FunctionRef<int()> count);
+
+  // Lets a program go on that StartStoppedAfter holds.
+  void Continue();
+
+  // Sends it `signal`, named `name`.
+  void Signal(int signal, absl::string_view name);
+
+  // Fails unless `condition` holds now.
+  void Expect(bool condition, absl::string_view expected,
+              absl::string_view seen);
+
+  // What it has written on stderr.
+  std::string err() const { return child_ ? child_->err() : ""; }
+
+ private:
+  void AwaitEnd(absl::string_view expected);
+  bool EndedWith(int status) const;
+
+  Check* check_;
+  Child* child_;
+};
+
+// One end of a connection with a program that is judged, in our hands.
+class Peer {
+ public:
+  Peer(Check* check, ipc::UniqueFd fd, std::string name)
+      : check_(check), fd_(std::move(fd)), name_(std::move(name)) {}
+
+  // Sends all of `bytes`, `what` they are in words. The program must take them
+  // in, if they are more than the kernel keeps for it.
+  void Send(absl::string_view bytes, absl::string_view what);
+
+  // Waits until the program has read all that was sent. Only then does the next
+  // Send arrive by itself: a stream merges what waits.
+  void AwaitRead();
+
+  // Reads until the program ends the connection; what came.
+  std::string ReceiveAll();
+
+  // Reads exactly `count` bytes.
+  std::string Receive(size_t count);
+
+  void Close();
+
+ private:
+  std::string ReceiveUpTo(size_t count, absl::string_view expected);
+
+  Check* check_;
+  ipc::UniqueFd fd_;
+  std::string name_;
+};
+
+struct Points {
+  Kind kind;
+  int points;
+};
+inline Points Core(int points) { return {Kind::kCore, points}; }
+inline Points Robust(int points) { return {Kind::kRobust, points}; }
+
+class Check : public testing::Test {
+ public:
+  // All checks of a run so far, in order; filled by TearDown.
+  static std::vector<Result>& Results();
+
+  // Where the program called `name` is; set once by the checker's main.
+  static void SetProgram(const std::string& name, const std::string& path);
+
+ protected:
+  friend class Process;
+  friend class Peer;
+
+  Check();
+  ~Check() override;
+  void TearDown() override;
+
+  // First in every check: its points, the fact it is about, why a program may
+  // fail it and where to read.
+  void About(Points points, absl::string_view title, absl::string_view why,
+             absl::string_view read);
+
+  // Runs `program` with `args`. As "name_asan" when `sanitized`: the same
+  // source under AddressSanitizer, which ends it at the first byte out of
+  // bounds.
+  Process Start(const std::string& program,
+                const std::vector<std::string>& args, bool sanitized = false,
+                mode_t umask = 022);
+
+  // The same, held as soon as its first system call `call` has returned, until
+  // Process::Continue. Needs strace and the permission to trace; where that is
+  // missing, the check is skipped.
+  Process StartStoppedAfter(const std::string& call, const std::string& program,
+                            const std::vector<std::string>& args);
+
+  // Connects to the UNIX stream socket at `path`.
+  Peer Connect(const std::string& path, const std::string& name = "a client");
+
+  // Listens at `path` in the place of the student's server.
+  void Host(const std::string& path);
+  // Closes what Host opened and leaves its file, as a crash does.
+  void CloseHost() { host_.reset(); }
+  // The client that comes to Host.
+  Peer Accept();
+
+  // The path for this check's socket, short and unique.
+  const std::string& SocketPath() const { return socket_path_; }
+  const ScratchDir& scratch() const { return scratch_; }
+
+  // How many sockets `pid` has open.
+  static int CountSockets(pid_t pid);
+
+  // `count` random letters.
+  static std::string RandomText(size_t count);
+
+  // Not for this machine, and why; the check counts neither way, and the rest
+  // of it does nothing.
+  void Skip(absl::string_view reason);
+
+  // Whether there is nothing more to do.
+  bool over() const { return story_.failed() || !result_.skipped.empty(); }
+  bool failed() const { return story_.failed(); }
+  void Step(absl::string_view step);
+  void Fail(absl::string_view expected, absl::string_view seen);
+  void Note(absl::string_view note) { result_.notes.emplace_back(note); }
+
+ private:
+  // Waits, and tells what happened instead if `condition` is not met.
+  bool Await(absl::string_view expected, absl::FunctionRef<bool()> condition,
+             int watched_fd = -1, short events = 0);
+  Process Run(ChildOptions options, absl::string_view step);
+
+  Story story_;
+  Result result_;
+  ScratchDir scratch_;
+  std::string socket_path_;
+  bool listened_here_ = false;  // A program, at socket_path_.
+  ipc::UniqueFd host_;
+  std::vector<Child*> children_;
+  std::unique_ptr<Supervisor> supervisor_;
+};
+
+}  // namespace harness
+
+#endif  // TESTS_SUPPORT_CHECK_H_

@@ -1,0 +1,248 @@
+#include "tests/support/child.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "lib/errno_status.h"
+#include "tests/support/proc.h"
+
+namespace harness {
+namespace {
+
+absl::StatusOr<std::pair<ipc::UniqueFd, ipc::UniqueFd>> Pipe() {
+  int fds[2];
+  if (pipe2(fds, O_CLOEXEC) < 0) return ipc::ErrnoStatus("pipe", "");
+  return std::make_pair(ipc::UniqueFd(fds[0]), ipc::UniqueFd(fds[1]));
+}
+
+std::vector<char*> Pointers(std::vector<std::string>& strings) {
+  std::vector<char*> pointers;
+  for (std::string& string : strings) pointers.push_back(string.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+// What is between fork and exec. Only async-signal-safe calls, on what was
+// prepared before; returns errno when something fails.
+struct ChildSide {
+  const ChildOptions& options;
+  const char* program;
+  char* const* argv;
+  char* const* environment;
+  pid_t parent;
+  int in, out, err;
+
+  int Run() const {
+    if (setpgid(0, 0) < 0) return errno;
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) return errno;
+    if (getppid() != parent) return ESRCH;  // It died before the promise.
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return errno;
+    if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) return errno;
+    CloseOnExecFrom(3);
+    ResetSignals();
+    umask(options.umask);
+    if (chdir(options.folder.c_str()) < 0) return errno;
+    if (!SetLimits()) return errno;
+    execve(program, argv, environment);
+    return errno;
+  }
+
+  static void CloseOnExecFrom(int first) {
+#ifdef SYS_close_range
+    constexpr unsigned kCloexec = 1 << 2;  // CLOSE_RANGE_CLOEXEC, Linux 5.11
+    if (syscall(SYS_close_range, first, ~0U, kCloexec) == 0) return;
+#endif
+    for (int fd = first; fd < 4096; ++fd) fcntl(fd, F_SETFD, FD_CLOEXEC);
+  }
+
+  static void ResetSignals() {
+    struct sigaction action = {};
+    action.sa_handler = SIG_DFL;
+    for (int signal = 1; signal < NSIG; ++signal) {
+      sigaction(signal, &action, nullptr);
+    }
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+  }
+
+  bool SetLimits() const {
+    const auto set = [](auto resource, rlim_t value) {
+      rlimit limit;
+      if (getrlimit(resource, &limit) < 0) return false;
+      limit.rlim_max = std::min(limit.rlim_max, value);
+      limit.rlim_cur = limit.rlim_max;
+      return setrlimit(resource, &limit) == 0;
+    };
+    const Limits& limits = options.limits;
+    return set(RLIMIT_CORE, 0) && set(RLIMIT_FSIZE, limits.file_size) &&
+           set(RLIMIT_CPU, limits.cpu_seconds) &&
+           set(RLIMIT_NOFILE, limits.descriptors) &&
+           (limits.address_space == 0 || set(RLIMIT_AS, limits.address_space));
+  }
+};
+
+void KillAndReap(pid_t pid) {
+  kill(-pid, SIGKILL);  // The group, in one go: forking does not outrun this.
+  kill(pid, SIGKILL);
+  while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Child>> Child::Spawn(
+    const ChildOptions& options) {
+  auto out = Pipe();
+  if (!out.ok()) return out.status();
+  auto err = Pipe();
+  if (!err.ok()) return err.status();
+  auto failure = Pipe();
+  if (!failure.ok()) return failure.status();
+  const ipc::UniqueFd in(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  if (!in.valid()) return ipc::ErrnoStatus("open", "/dev/null");
+
+  // The new process may not use the working directory we have now.
+  char absolute[PATH_MAX];
+  if (!realpath(options.program.c_str(), absolute)) {
+    return ipc::ErrnoStatus("exec", options.program);
+  }
+  std::vector<std::string> args = {options.name};
+  args.insert(args.end(), options.args.begin(), options.args.end());
+  std::vector<std::string> environment = {
+      "PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "HOME=" + options.folder};
+  environment.insert(environment.end(), options.environment.begin(),
+                     options.environment.end());
+  const std::vector<char*> argv = Pointers(args);
+  const std::vector<char*> envp = Pointers(environment);
+  const ChildSide side = {options,           absolute,         argv.data(),
+                          envp.data(),       getpid(),         in.get(),
+                          out->second.get(), err->second.get()};
+
+  std::unique_ptr<Child> child(new Child);
+  child->name_ = options.name;
+  child->limits_ = options.limits;
+  child->pid_ = fork();
+  if (child->pid_ < 0) return ipc::ErrnoStatus("fork", "");
+  if (child->pid_ == 0) {
+    const int error = side.Run();
+    (void)!write(failure->second.get(), &error, sizeof(error));
+    _exit(127);
+  }
+  setpgid(child->pid_, child->pid_);  // Here too: whoever comes first.
+  child->pidfd_.reset(
+      static_cast<int>(syscall(SYS_pidfd_open, child->pid_, 0)));
+  failure->second.reset();
+  int error = 0;
+  ssize_t count;
+  do {  // End of file: exec closed the other end, so it worked.
+    count = read(failure->first.get(), &error, sizeof(error));
+  } while (count < 0 && errno == EINTR);
+  if (count != 0) return ipc::ErrnoStatus("exec", options.program, error);
+
+  child->out_.pipe = std::move(out->first);
+  child->err_.pipe = std::move(err->first);
+  for (const Stream* stream : {&child->out_, &child->err_}) {
+    fcntl(stream->pipe.get(), F_SETFL, O_NONBLOCK);
+  }
+  return child;
+}
+
+Child::~Child() {
+  if (pid_ > 0 && !ended_) KillAndReap(pid_);
+}
+
+void Child::Stream::Read(size_t limit) {
+  char buffer[65536];
+  while (pipe.valid()) {
+    const ssize_t count = read(pipe.get(), buffer, sizeof(buffer));
+    if (count > 0) {
+      const size_t room = limit - content.size();
+      flooded |= static_cast<size_t>(count) > room;
+      content.append(buffer, std::min<size_t>(count, room));
+      if (flooded) return;  // Let the others have their turn.
+    } else if (count == 0) {
+      pipe.reset();
+    } else if (errno != EINTR) {
+      return;
+    }
+  }
+}
+
+void Child::Pump() {
+  // First its end, then what it wrote: nothing comes after that.
+  if (!ended_ && waitpid(pid_, &wait_status_, WNOHANG) == pid_) {
+    ended_ = true;
+    pidfd_.reset();
+  }
+  out_.Read(limits_.output);
+  err_.Read(limits_.output);
+}
+
+void Child::AddPollEntries(std::vector<pollfd>* entries) const {
+  for (const ipc::UniqueFd* fd : {&pidfd_, &out_.pipe, &err_.pipe}) {
+    if (fd->valid()) entries->push_back({fd->get(), POLLIN, 0});
+  }
+}
+
+std::string Child::Ending() const {
+  return ended_ ? DescribeWaitStatus(wait_status_) : "still running";
+}
+
+void Child::Signal(int signal) const {
+  if (!ended_) kill(pid_, signal);
+}
+
+void BecomeSubreaper() { prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
+
+std::vector<std::string> KillDescendants(absl::Time deadline) {
+  std::vector<std::string> killed;
+  // One kill may free another from its parent, and a fork bomb may put new ones
+  // in the place of those we saw, so again until there are none. Stopping all
+  // before killing any leaves nobody to fork.
+  for (std::vector<pid_t> pids = Descendants(getpid());
+       !pids.empty() && absl::Now() < deadline; pids = Descendants(getpid())) {
+    for (pid_t pid : pids) kill(pid, SIGSTOP);
+    for (pid_t pid : pids) {
+      siginfo_t info = {};
+      const bool zombie =
+          waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+          info.si_pid == pid;
+      if (!zombie && killed.size() < 10) {
+        killed.push_back(absl::StrCat(CommandName(pid), " (pid ", pid, ")"));
+      }
+      kill(pid, SIGKILL);
+    }
+    while (waitpid(-1, nullptr, WNOHANG) > 0) {
+    }
+  }
+  std::sort(killed.begin(), killed.end());
+  killed.erase(std::unique(killed.begin(), killed.end()), killed.end());
+  return killed;
+}
+
+std::string DescribeWaitStatus(int wait_status) {
+  if (WIFEXITED(wait_status)) {
+    return absl::StrCat("exit status ", WEXITSTATUS(wait_status));
+  }
+  const int signal = WTERMSIG(wait_status);
+  const char* name = sigabbrev_np(signal);
+  return absl::StrCat("killed by SIG", name ? name : absl::StrCat(signal));
+}
+
+}  // namespace harness

@@ -1,0 +1,268 @@
+#include "tests/support/proc.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+
+namespace harness {
+namespace {
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream content;
+  content << file.rdbuf();
+  return content.str();
+}
+
+// The entries of `folder` that are numbers, as /proc names processes, threads
+// and descriptors.
+std::vector<int> NumbersIn(const std::string& folder) {
+  std::vector<int> numbers;
+  DIR* dir = opendir(folder.c_str());
+  if (!dir) return numbers;
+  while (const dirent* entry = readdir(dir)) {
+    int number;
+    if (absl::SimpleAtoi(entry->d_name, &number)) numbers.push_back(number);
+  }
+  closedir(dir);
+  std::sort(numbers.begin(), numbers.end());
+  return numbers;
+}
+
+// The value of line "key:  value" in a file like /proc/PID/status.
+std::string Field(const std::string& content, absl::string_view key) {
+  for (absl::string_view line : absl::StrSplit(content, '\n')) {
+    if (absl::ConsumePrefix(&line, key) && absl::ConsumePrefix(&line, ":")) {
+      return std::string(absl::StripAsciiWhitespace(line));
+    }
+  }
+  return "";
+}
+
+// The fields of /proc/PID/stat from the state on; the command name before it
+// may itself contain spaces and parentheses.
+std::vector<std::string> StatFields(const std::string& folder) {
+  const std::string stat = ReadFile(folder + "/stat");
+  const size_t name_end = stat.rfind(')');
+  if (name_end == stat.npos) return {};
+  return absl::StrSplit(stat.substr(name_end + 1), ' ', absl::SkipEmpty());
+}
+
+std::string DescriptorTarget(pid_t pid, int number) {
+  char target[256];
+  const ssize_t length =
+      readlink(absl::StrFormat("/proc/%d/fd/%d", pid, number).c_str(), target,
+               sizeof(target));
+  return length < 0 ? "" : std::string(target, length);
+}
+
+// A call that can last for ever, by its name and where its first argument is a
+// descriptor; and the argument, if any, that would limit its time: `no_limit`
+// there means none.
+struct BlockingCall {
+  const char* name;
+  bool on_descriptor;
+  int limit_argument = -1;
+  uint64_t no_limit = 0;
+};
+
+const std::map<long, BlockingCall>& BlockingCalls() {
+  constexpr uint64_t kNull = 0;
+  constexpr uint64_t kMinusOne = 0xffffffff;  // An int, in the low half.
+  static const auto& calls = *new std::map<long, BlockingCall>{
+      {SYS_read, {"read", true}},
+      {SYS_readv, {"readv", true}},
+      {SYS_recvfrom, {"recv", true}},
+      {SYS_recvmsg, {"recvmsg", true}},
+      {SYS_write, {"write", true}},
+      {SYS_writev, {"writev", true}},
+      {SYS_sendto, {"send", true}},
+      {SYS_sendmsg, {"sendmsg", true}},
+      {SYS_accept, {"accept", true}},
+      {SYS_accept4, {"accept", true}},
+      {SYS_connect, {"connect", true}},
+      {SYS_flock, {"flock", true}},
+      {SYS_wait4, {"wait", false}},
+      {SYS_waitid, {"wait", false}},
+      {SYS_rt_sigsuspend, {"sigsuspend", false}},
+      {SYS_rt_sigtimedwait, {"sigwait", false, 2, kNull}},
+      {SYS_futex, {"a lock or a thread's end", false, 3, kNull}},
+      {SYS_ppoll, {"poll", false, 2, kNull}},
+      {SYS_pselect6, {"select", false, 4, kNull}},
+      {SYS_epoll_pwait, {"epoll_wait", true, 3, kMinusOne}},
+#ifdef SYS_pause  // x86-64 has older ones beside these, newer machines do not.
+      {SYS_pause, {"pause", false}},
+      {SYS_poll, {"poll", false, 2, kMinusOne}},
+      {SYS_select, {"select", false, 4, kNull}},
+      {SYS_epoll_wait, {"epoll_wait", true, 3, kMinusOne}},
+#endif
+  };
+  return calls;
+}
+
+// "0 0x4 0x7ffe... ...": the number of the call and its arguments.
+bool IsBlocked(pid_t pid, const std::string& syscall_line,
+               std::string* description) {
+  const std::vector<std::string> fields =
+      absl::StrSplit(syscall_line, ' ', absl::SkipEmpty());
+  int number;
+  if (fields.size() < 7 || !absl::SimpleAtoi(fields[0], &number)) return false;
+  const auto call = BlockingCalls().find(number);
+  if (call == BlockingCalls().end()) return false;
+  const auto argument = [&](int index) {
+    return strtoull(fields[1 + index].c_str(), nullptr, 16);
+  };
+  const BlockingCall& known = call->second;
+  if (known.limit_argument >= 0) {
+    uint64_t limit = argument(known.limit_argument);
+    if (known.no_limit != 0) limit &= 0xffffffff;
+    if (limit != known.no_limit) return false;
+  }
+  *description = known.name;
+  if (known.on_descriptor) {
+    const int fd = static_cast<int>(argument(0));
+    absl::StrAppend(description, " on descriptor ", fd, " (",
+                    DescriptorTarget(pid, fd), ")");
+  }
+  return true;
+}
+
+// Whether an alarm clock may still wake the process: it catches SIGALRM.
+bool CatchesAlarm(const std::string& status) {
+  const uint64_t caught =
+      strtoull(Field(status, "SigCgt").c_str(), nullptr, 16);
+  return caught & (uint64_t{1} << (SIGALRM - 1));
+}
+
+}  // namespace
+
+std::vector<UnixSocket> UnixSockets() {
+  // Num RefCount Protocol Flags Type St Inode Path
+  constexpr unsigned long kAcceptsConnections = 1 << 16;
+  std::vector<UnixSocket> sockets;
+  std::ifstream file("/proc/net/unix");
+  std::string line;
+  std::getline(file, line);  // The headings.
+  while (std::getline(file, line)) {
+    std::istringstream fields(line);
+    std::string number, references, protocol, flags, type, state;
+    UnixSocket socket;
+    fields >> number >> references >> protocol >> flags >> type >> state >>
+        socket.inode;
+    fields.get();
+    std::getline(fields, socket.path);
+    socket.type = static_cast<int>(strtol(type.c_str(), nullptr, 16));
+    socket.listening =
+        strtoul(flags.c_str(), nullptr, 16) & kAcceptsConnections;
+    sockets.push_back(socket);
+  }
+  return sockets;
+}
+
+std::vector<Descriptor> Descriptors(pid_t pid) {
+  std::vector<Descriptor> descriptors;
+  for (int number : NumbersIn(absl::StrFormat("/proc/%d/fd", pid))) {
+    const std::string info =
+        ReadFile(absl::StrFormat("/proc/%d/fdinfo/%d", pid, number));
+    const long flags = strtol(Field(info, "flags").c_str(), nullptr, 8);
+    const std::string target = DescriptorTarget(pid, number);
+    if (target.empty()) continue;  // Closed since we listed it.
+    descriptors.push_back({number, target, (flags & O_CLOEXEC) != 0});
+  }
+  return descriptors;
+}
+
+bool ListensAt(pid_t pid, const std::string& path) {
+  std::vector<pid_t> pids = Descendants(pid);
+  pids.push_back(pid);
+  for (const UnixSocket& socket : UnixSockets()) {
+    if (!socket.listening || socket.path != path) continue;
+    const std::string target = absl::StrCat("socket:[", socket.inode, "]");
+    for (pid_t candidate : pids) {
+      for (const Descriptor& descriptor : Descriptors(candidate)) {
+        if (descriptor.target == target) return true;
+      }
+    }
+  }
+  return false;
+}
+
+std::vector<pid_t> Descendants(pid_t pid) {
+  std::vector<pid_t> found;
+  std::vector<pid_t> parents = {pid};
+  while (!parents.empty()) {
+    const std::string folder = absl::StrFormat("/proc/%d/task", parents.back());
+    parents.pop_back();
+    for (int thread : NumbersIn(folder)) {
+      const std::string children =
+          ReadFile(absl::StrCat(folder, "/", thread, "/children"));
+      for (absl::string_view word :
+           absl::StrSplit(children, ' ', absl::SkipWhitespace())) {
+        int child;
+        if (!absl::SimpleAtoi(word, &child)) continue;
+        found.push_back(child);
+        parents.push_back(child);
+      }
+    }
+  }
+  return found;
+}
+
+std::string CommandName(pid_t pid) {
+  std::string name = ReadFile(absl::StrFormat("/proc/%d/comm", pid));
+  return std::string(absl::StripSuffix(name, "\n"));
+}
+
+size_t ResidentMemory(pid_t pid) {
+  size_t total_pages = 0, resident_pages = 0;
+  std::ifstream(absl::StrFormat("/proc/%d/statm", pid)) >> total_pages >>
+      resident_pages;
+  return resident_pages * sysconf(_SC_PAGESIZE);
+}
+
+Activity ObserveActivity(const std::vector<pid_t>& pids) {
+  Activity activity;
+  activity.blocked = true;
+  std::vector<std::string> descriptions;
+  for (pid_t pid : pids) {
+    const std::string process = absl::StrFormat("/proc/%d", pid);
+    if (CatchesAlarm(ReadFile(process + "/status"))) activity.blocked = false;
+    for (int thread : NumbersIn(process + "/task")) {
+      const std::string folder = absl::StrCat(process, "/task/", thread);
+      const std::vector<std::string> stat = StatFields(folder);
+      if (stat.empty() || stat[0] == "Z" || stat[0] == "X") continue;
+      const std::string status = ReadFile(folder + "/status");
+      absl::StrAppend(&activity.fingerprint, thread, ":",
+                      Field(status, "voluntary_ctxt_switches"), ":",
+                      Field(status, "nonvoluntary_ctxt_switches"), ";");
+      std::string description;
+      if (stat[0] != "S" ||
+          !IsBlocked(pid, ReadFile(folder + "/syscall"), &description)) {
+        activity.blocked = false;
+        continue;
+      }
+      descriptions.push_back(
+          absl::StrCat(CommandName(pid), " waits in ", description));
+    }
+  }
+  activity.description = absl::StrJoin(descriptions, "; ");
+  return activity;
+}
+
+}  // namespace harness

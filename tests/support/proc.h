@@ -1,0 +1,64 @@
+// What the kernel shows of processes and sockets under /proc: the view from
+// outside that lets a check wait for a program without asking it to cooperate.
+// Every function answers for this moment only, and treats a process that has
+// just ended as one that has nothing. None blocks. See proc(5).
+#ifndef TESTS_SUPPORT_PROC_H_
+#define TESTS_SUPPORT_PROC_H_
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace harness {
+
+// A line of /proc/net/unix of this network namespace.
+struct UnixSocket {
+  uint64_t inode;
+  bool listening;
+  int type;          // SOCK_STREAM, ...
+  std::string path;  // "@..." for an abstract name, "" for none.
+};
+std::vector<UnixSocket> UnixSockets();
+
+// An open descriptor of a process.
+struct Descriptor {
+  int number;
+  std::string target;  // "/dev/null", "socket:[4711]", "pipe:[42]", ...
+  bool close_on_exec;
+};
+std::vector<Descriptor> Descriptors(pid_t pid);
+
+// Whether `pid` or one of its descendants has a socket listening at `path`,
+// given as it was in bind(2).
+bool ListensAt(pid_t pid, const std::string& path);
+
+// All descendants of `pid`, not itself, zombies included.
+std::vector<pid_t> Descendants(pid_t pid);
+
+// The name of the program that `pid` runs; at most 15 bytes. See comm in
+// proc(5).
+std::string CommandName(pid_t pid);
+
+// Bytes of memory that `pid` occupies right now.
+size_t ResidentMemory(pid_t pid);
+
+// What a set of processes is doing, thread by thread.
+struct Activity {
+  // True when every thread sleeps in a call that only another process can end:
+  // no running thread, no time-out, no alarm clock. False also when the kernel
+  // does not let us look.
+  bool blocked = false;
+  // Changes whenever any of the threads has run. Two equal ones, both blocked,
+  // mean that nothing has happened in between, and that nothing will.
+  std::string fingerprint;
+  // For people: "read on descriptor 4 (socket:[4711])" and so on.
+  std::string description;
+};
+Activity ObserveActivity(const std::vector<pid_t>& pids);
+
+}  // namespace harness
+
+#endif  // TESTS_SUPPORT_PROC_H_

@@ -1,0 +1,54 @@
+// A failure told as a story: what was done, step by step, what was expected
+// then, what was seen instead, why that happens, and where to read on.
+#ifndef TESTS_SUPPORT_STORY_H_
+#define TESTS_SUPPORT_STORY_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+
+namespace harness {
+
+class Story {
+ public:
+  // What the check is about; `why` and `read` are for the day when it fails.
+  void Begin(absl::string_view title, absl::string_view why,
+             absl::string_view read);
+
+  // The next thing that was done: "started server --socket=/tmp/x".
+  void Step(absl::string_view step) { steps_.emplace_back(step); }
+
+  // What went wrong at the last step. Only the first failure counts: the rest
+  // follows from it.
+  void Fail(absl::string_view expected, absl::string_view seen);
+
+  // More to know beside a failure, like what the program wrote on stderr.
+  void Remark(absl::string_view label, absl::string_view text);
+
+  bool failed() const { return !expected_.empty(); }
+  const std::string& title() const { return title_; }
+
+  // The whole story, indented by four columns and at most 80 wide where the
+  // words allow it.
+  std::string Tell() const;
+
+ private:
+  std::string title_, why_, read_;
+  std::vector<std::string> steps_;
+  std::string expected_, seen_;
+  std::vector<std::pair<std::string, std::string>> remarks_;
+};
+
+// `bytes` in C's escapes, so that nothing in it can act on a terminal; cut at
+// `limit` bytes with a note of how many more there are.
+std::string Escaped(absl::string_view bytes, size_t limit = 400);
+
+// The first place where `seen` leaves `expected`, as three lines: each side's
+// line there, escaped and cut to fit, and a caret under the first difference.
+// `seen` may go on beyond `expected`. Empty when they are equal.
+std::string Difference(absl::string_view expected, absl::string_view seen);
+
+}  // namespace harness
+
+#endif  // TESTS_SUPPORT_STORY_H_

@@ -1,0 +1,58 @@
+// The children of one check, and the one place where a check waits.
+#ifndef TESTS_SUPPORT_SUPERVISOR_H_
+#define TESTS_SUPPORT_SUPERVISOR_H_
+
+#include <poll.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "tests/support/child.h"
+
+namespace harness {
+
+// How a wait came out.
+enum class Waited {
+  kMet,       // The condition holds.
+  kEnded,     // Every child has ended, so that it never will.
+  kBlocked,   // Every child waits for somebody else, for ever.
+  kBroke,     // A child broke a limit and was killed.
+  kDeadline,  // Time is up.
+};
+
+class Supervisor {
+ public:
+  // All waits together end at `deadline`.
+  explicit Supervisor(absl::Time deadline) : deadline_(deadline) {}
+
+  // As Child::Spawn; the child lives as long as the supervisor.
+  absl::StatusOr<Child*> Spawn(const ChildOptions& options);
+
+  // Waits until `condition` holds, taking in what the children write all the
+  // while, so that none of them is ever held up by a full pipe. `condition` is
+  // asked again after every event and at short intervals, and must not block.
+  // `watched`, where given, is a descriptor whose events are news as well.
+  Waited WaitUntil(absl::FunctionRef<bool()> condition,
+                   pollfd watched = {-1, 0, 0});
+
+  // After kBlocked: who waits for what. After kBroke: which limit.
+  const std::string& detail() const { return detail_; }
+
+  absl::Time deadline() const { return deadline_; }
+
+ private:
+  bool AllEnded() const;
+  bool BreaksLimit();
+
+  const absl::Time deadline_;
+  std::vector<std::unique_ptr<Child>> children_;
+  std::string detail_;
+};
+
+}  // namespace harness
+
+#endif  // TESTS_SUPPORT_SUPERVISOR_H_
