@@ -208,8 +208,8 @@ TEST_F(UnixStream, ClosesEachClient) {
     Peer client = Connect(SocketPath(), absl::StrCat("client ", i));
     client.Send(Record(RandomText(10)), "one record");
     client.AwaitRead();
-    server.Reaches(2, "open sockets: the listening one and this client's",
-                   [&] { return CountSockets(server.pid()); });
+    server.ComesDownTo(2, "open sockets: the listening one, this client's",
+                       [&] { return CountSockets(server.pid()); });
     client.Close();
   }
 }

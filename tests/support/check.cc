@@ -183,13 +183,13 @@ void Process::Refuses(const std::vector<std::string>& words, int status) {
   }
 }
 
-void Process::Reaches(int wanted, absl::string_view what,
-                      absl::FunctionRef<int()> count) {
+void Process::ComesDownTo(int most, absl::string_view what,
+                          absl::FunctionRef<int()> count) {
   if (!child_ || check_->over()) return;
   int seen = 0;
-  const auto reached = [&] { return (seen = count()) == wanted; };
-  if (check_->supervisor_->WaitUntil(reached) != Waited::kMet) {
-    check_->Fail(absl::StrCat(wanted, " ", what), absl::StrCat(seen));
+  const auto down = [&] { return (seen = count()) <= most; };
+  if (check_->supervisor_->WaitUntil(down) != Waited::kMet) {
+    check_->Fail(absl::StrCat("at most ", most, " ", what), absl::StrCat(seen));
   }
 }
 

@@ -62,10 +62,10 @@ class Process {
   // "name: ...", with each of `words` in it.
   void Refuses(const std::vector<std::string>& words, int status = 1);
 
-  // Waits until `count` is `wanted`, and tells how many there are if it never
-  // is: "2 open sockets".
-  void Reaches(int wanted, absl::string_view what,
-               absl::FunctionRef<int()> count);
+  // Waits until `count` is `most` or less, and tells how many there are if it
+  // never is: "at most 2 open sockets".
+  void ComesDownTo(int most, absl::string_view what,
+                   absl::FunctionRef<int()> count);
 
   // Lets a program go on that StartStoppedAfter holds.
   void Continue();

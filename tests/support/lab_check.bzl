@@ -2,7 +2,7 @@
 
 load("@rules_cc//cc:cc_binary.bzl", "cc_binary")
 
-def lab_programs(name, programs, deps = [], **kwargs):
+def lab_programs(name, programs, copts = [], **kwargs):
     """The programs of a lab, each built twice.
 
     `NAME` is what the checks run and watch, `NAME_asan` is the same source under
@@ -12,22 +12,23 @@ def lab_programs(name, programs, deps = [], **kwargs):
     Args:
       name: prefix of the targets; the program's own name is appended.
       programs: {program: its source}.
-      deps: what the sources include.
+      copts: for every compilation.
       **kwargs: for every cc_binary.
     """
     for program, src in programs.items():
         cc_binary(
             name = name + program,
             srcs = [src],
-            deps = deps,
+            copts = copts,
+            deps = ["//lib:program"],
             **kwargs
         )
         cc_binary(
             name = name + program + "_asan",
             srcs = [src],
-            copts = ["-fsanitize=address", "-g1"],
+            copts = copts + ["-fsanitize=address", "-g1"],
             linkopts = ["-fsanitize=address"],
-            deps = deps,
+            deps = ["//lib:program"],
             **kwargs
         )
 
@@ -87,6 +88,56 @@ def lab_check(name, lab, programs, mutant = None, starter = None, **kwargs):
         **kwargs
     )
 
+def starter_test(lab, programs, first_failure):
+    """A test that the starter compiles without a warning, and how it fails.
+
+    Args:
+      lab: name of the lab.
+      programs: names of its programs.
+      first_failure: the check that must be the first to fail.
+    """
+    lab_programs(
+        name = "starter/",
+        copts = ["-Wall", "-Wextra", "-Werror"],
+        programs = {
+            program: "//labs/%s:starter/%s.cc" % (lab, program)
+            for program in programs
+        },
+        testonly = True,
+    )
+    lab_check(
+        name = "starter_test",
+        lab = lab,
+        programs = {program: ":starter/" + program for program in programs},
+        starter = first_failure,
+    )
+
+def lab_demo(lab, programs):
+    """The program behind `./lab demo`, and a test of the documented transcript.
+
+    Args:
+      lab: name of the lab; its demo is in demo.cc.
+      programs: {program: label of the reference program}.
+    """
+    cc_binary(
+        name = "demo",
+        testonly = True,
+        srcs = ["demo.cc"],
+        data = programs.values(),
+        deps = ["//tests/support:demo"],
+    )
+    transcript = "//labs/%s:transcript.txt" % lab
+    _judge_test(
+        name = "demo_test",
+        size = "small",
+        args = ["$(rootpath :demo)", "$(rootpath %s)" % transcript] + [
+            "%s=$(rootpath %s)" % (program, label)
+            for program, label in programs.items()
+        ],
+        checker = "//tests/support:demo_judge",
+        data = [":demo", transcript] + programs.values(),
+    )
+
 def mutant_tests(lab, sources, programs):
     """A test for each mutants/*.patch: that the checks it names catch it.
 
@@ -105,7 +156,7 @@ def mutant_tests(lab, sources, programs):
             testonly = True,
             srcs = [sources[program], patch],
             outs = [source],
-            cmd = "patch --silent --follow-symlinks --output=$@ $(execpath %s) $(execpath %s)" %
+            cmd = "cat $(execpath %s) > $@ && patch --silent $@ $(execpath %s)" %
                   (sources[program], patch),
             message = "Applying",
         )
@@ -127,8 +178,8 @@ def _judged_variant(kind, lab, name, program, source, programs, mutant):
     lab_programs(
         name = "%s/%s/" % (kind, name),
         programs = {program: source},
+        copts = ["-w"] if mutant else [],  # Mistakes need not look good.
         testonly = True,
-        deps = ["//lib:program"],
     )
     judged = dict(programs)
     judged[program] = ":%s/%s/%s" % (kind, name, program)

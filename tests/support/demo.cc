@@ -1,0 +1,73 @@
+#include "tests/support/demo.h"
+
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "tests/support/proc.h"
+
+namespace harness {
+
+Demo::Demo(int argc, char** argv)
+    : supervisor_(absl::Now() + absl::Seconds(10)) {
+  BecomeSubreaper();
+  for (int i = 1; i < argc; ++i) {
+    programs_.insert(absl::StrSplit(argv[i], absl::MaxSplits('=', 1)));
+  }
+}
+
+Demo::~Demo() { KillDescendants(supervisor_.deadline()); }
+
+Child* Demo::Start(const std::string& program,
+                   const std::vector<std::string>& args) {
+  return Spawn(program, args, " &");
+}
+
+void Demo::AwaitListening(Child* child, const std::string& path) {
+  Await("the server listens",
+        [&] { return child && ListensAt(child->pid(), path); });
+}
+
+void Demo::Run(const std::string& program,
+               const std::vector<std::string>& args) {
+  Finish(Spawn(program, args, ""));
+}
+
+void Demo::Finish(Child* child) {
+  Await("the program ends", [&] { return child && child->ended(); });
+  if (failed_) return;
+  fputs(child->out().c_str(), stdout);
+  fputs(child->err().c_str(), stderr);
+  if (child->wait_status() != 0) {
+    fprintf(stderr, "demo: %s: %s\n", child->name().c_str(),
+            child->Ending().c_str());
+    failed_ = true;
+  }
+}
+
+Child* Demo::Spawn(const std::string& program,
+                   const std::vector<std::string>& args, const char* suffix) {
+  if (failed_) return nullptr;
+  printf("$ %s %s%s\n", program.c_str(), absl::StrJoin(args, " ").c_str(),
+         suffix);
+  ChildOptions options;
+  options.name = program;
+  options.program = programs_[program];
+  options.args = args;
+  options.folder = scratch_.path();
+  absl::StatusOr<Child*> child = supervisor_.Spawn(options);
+  if (child.ok()) return *child;
+  fprintf(stderr, "demo: %s\n", std::string(child.status().message()).c_str());
+  failed_ = true;
+  return nullptr;
+}
+
+void Demo::Await(const char* what, absl::FunctionRef<bool()> condition) {
+  if (failed_ || supervisor_.WaitUntil(condition) == Waited::kMet) return;
+  fprintf(stderr, "demo: waited in vain until %s\n", what);
+  failed_ = true;
+}
+
+}  // namespace harness
