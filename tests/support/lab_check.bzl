@@ -2,190 +2,177 @@
 
 load("@rules_cc//cc:cc_binary.bzl", "cc_binary")
 
-def lab_programs(name, programs, copts = [], **kwargs):
-    """The programs of a lab, each built twice.
-
-    `NAME` is what the checks run and watch, `NAME_asan` is the same source under
-    AddressSanitizer, for the check that the program keeps to its memory. Two
-    small compilations side by side cost no more time than one.
-
-    Args:
-      name: prefix of the targets; the program's own name is appended.
-      programs: {program: its source}.
-      copts: for every compilation.
-      **kwargs: for every cc_binary.
-    """
-    for program, src in programs.items():
-        cc_binary(
-            name = name + program,
-            srcs = [src],
-            copts = copts,
-            deps = ["//lib:program"],
-            **kwargs
-        )
-        cc_binary(
-            name = name + program + "_asan",
-            srcs = [src],
-            copts = copts + ["-fsanitize=address", "-g1"],
-            linkopts = ["-fsanitize=address"],
-            deps = ["//lib:program"],
-            **kwargs
-        )
-
 def _judge_test_impl(ctx):
     executable = ctx.actions.declare_file(ctx.label.name)
     ctx.actions.symlink(
         output = executable,
-        target_file = ctx.executable.checker,
+        target_file = ctx.executable.judge,
         is_executable = True,
     )
     runfiles = ctx.runfiles(files = ctx.files.data)
-    for target in ctx.attr.data + [ctx.attr.checker]:
+    for target in ctx.attr.data + [ctx.attr.judge]:
         runfiles = runfiles.merge(target[DefaultInfo].default_runfiles)
     return [DefaultInfo(executable = executable, runfiles = runfiles)]
 
-# Runs a checker that is already built on the programs that its args name, so
-# that judging compiles nothing but the judged sources.
+# Runs a program that is already built on what its args name, so that judging
+# compiles nothing but the judged sources.
 _judge_test = rule(
     implementation = _judge_test_impl,
     attrs = {
-        "checker": attr.label(executable = True, cfg = "target", mandatory = True),
         # Called data, since only that name makes $(rootpath) work in args.
         "data": attr.label_list(allow_files = True),
+        "judge": attr.label(executable = True, cfg = "target", mandatory = True),
     },
     test = True,
 )
 
-def lab_check(name, lab, programs, mutant = None, starter = None, **kwargs):
-    """A test that judges programs by the checks of a lab.
+def _arg(program, label):
+    return "%s=$(rootpath %s)" % (program, label)
+
+def _programs(sources, prefix = "", copts = [], **kwargs):
+    """Builds each program twice.
+
+    PROGRAM is what the checks run and watch; PROGRAM_asan is the same source
+    under AddressSanitizer, for the check that it keeps to its memory. Two small
+    compilations side by side take no longer than one.
 
     Args:
-      name: of the test.
-      lab: name of the lab, as in its folders.
-      programs: {program: label of its target}; the target with "_asan" appended
-        is judged with it.
-      mutant: a patch whose header names the checks that must fail, and only they.
-      starter: the check that must be the first to fail.
-      **kwargs: for the test rule.
+      sources: {program: its source}.
+      prefix: of the targets' names.
+      copts: for the compiler.
+      **kwargs: for cc_binary.
+
+    Returns:
+      {program: its label}.
     """
-    args = ["--lab=" + lab]
-    data = []
-    if mutant:
-        args.append("--mutant=$(rootpath %s)" % mutant)
-        data.append(mutant)
-    if starter:
-        args.append("--starter=" + starter)
+    for program, source in sources.items():
+        for suffix, asan in [("", []), ("_asan", ["-fsanitize=address"])]:
+            cc_binary(
+                name = prefix + program + suffix,
+                srcs = [source],
+                copts = copts + asan + (["-g1"] if asan else []),
+                linkopts = asan,
+                deps = ["//lib:program"],
+                **kwargs
+            )
+    return {program: ":" + prefix + program for program in sources}
+
+def _check(name, lab, programs, args = [], data = [], **kwargs):
+    """Judges {program: label} by the checks of a lab."""
+    twice = {}
     for program, label in programs.items():
-        for suffix in ["", "_asan"]:
-            args.append("%s%s=$(rootpath %s%s)" % (program, suffix, label, suffix))
-            data.append(label + suffix)
+        twice[program] = label
+        twice[program + "_asan"] = label + "_asan"
     _judge_test(
         name = name,
         size = "small",
-        args = args,
-        checker = "//tests/%s:checker" % lab,
-        data = data,
+        args = ["--lab=" + lab] + args +
+               [_arg(program, label) for program, label in twice.items()],
+        data = data + twice.values(),
+        judge = "//tests/%s:checker" % lab,
         **kwargs
     )
 
-def starter_test(lab, programs, first_failure):
-    """A test that the starter compiles without a warning, and how it fails.
+def lab_programs(name, programs, tags = []):
+    """The programs of a lab in this folder, and the test `check` that judges them.
 
     Args:
-      lab: name of the lab.
-      programs: names of its programs.
-      first_failure: the check that must be the first to fail.
+      name: of the lab.
+      programs: their names; the source of each is PROGRAM.cc.
+      tags: for all targets.
     """
-    lab_programs(
-        name = "starter/",
-        copts = ["-Wall", "-Wextra", "-Werror"],
-        programs = {
-            program: "//labs/%s:starter/%s.cc" % (lab, program)
-            for program in programs
-        },
-        testonly = True,
+    _check(
+        name = "check",
+        lab = name,
+        programs = _programs(
+            {program: program + ".cc" for program in programs},
+            tags = tags,
+        ),
+        tags = tags,
     )
-    lab_check(
+
+def lab_tests(name, programs, first_failure):
+    """Tests that the checks of a lab are right, and its documents true.
+
+    - The starter compiles without a warning, and fails first at `first_failure`.
+    - demo.cc, the program behind `./lab demo`, prints the lab's transcript.txt.
+    - Each mutants/PROGRAM_*.patch, applied to the reference, fails those checks
+      that its lines "Caught-by: CHECK" name, and no other.
+    - Each variants/PROGRAM_*.cc passes all checks beside the reference.
+
+    Args:
+      name: of the lab.
+      programs: their names.
+      first_failure: name of a check.
+    """
+    reference = {
+        program: "//solutions/%s:%s" % (name, program)
+        for program in programs
+    }
+
+    _check(
         name = "starter_test",
-        lab = lab,
-        programs = {program: ":starter/" + program for program in programs},
-        starter = first_failure,
+        args = ["--starter=" + first_failure],
+        lab = name,
+        programs = _programs(
+            {program: "//labs/%s:starter/%s.cc" % (name, program) for program in programs},
+            prefix = "starter/",
+            copts = ["-Wall", "-Wextra", "-Werror"],
+            testonly = True,
+        ),
     )
 
-def lab_demo(lab, programs):
-    """The program behind `./lab demo`, and a test of the documented transcript.
-
-    Args:
-      lab: name of the lab; its demo is in demo.cc.
-      programs: {program: label of the reference program}.
-    """
     cc_binary(
         name = "demo",
         testonly = True,
         srcs = ["demo.cc"],
-        data = programs.values(),
+        data = reference.values(),
         deps = ["//tests/support:demo"],
     )
-    transcript = "//labs/%s:transcript.txt" % lab
+    transcript = "//labs/%s:transcript.txt" % name
     _judge_test(
         name = "demo_test",
         size = "small",
-        args = ["$(rootpath :demo)", "$(rootpath %s)" % transcript] + [
-            "%s=$(rootpath %s)" % (program, label)
-            for program, label in programs.items()
-        ],
-        checker = "//tests/support:demo_judge",
-        data = [":demo", transcript] + programs.values(),
+        args = ["$(rootpath :demo)", "$(rootpath %s)" % transcript] +
+               [_arg(program, label) for program, label in reference.items()],
+        data = [":demo", transcript] + reference.values(),
+        judge = "//tests/support:demo_judge",
     )
 
-def mutant_tests(lab, sources, programs):
-    """A test for each mutants/*.patch: that the checks it names catch it.
-
-    Args:
-      lab: name of the lab.
-      sources: {program: label of the reference source}.
-      programs: {program: label of the reference program}, for what is not
-        mutated. A patch's name starts with the name of the program it changes.
-    """
     for patch in native.glob(["mutants/*.patch"]):
-        name = patch[len("mutants/"):-len(".patch")]
-        program = name.split("_")[0]
-        source = "mutants/%s.cc" % name
+        mutant = patch[:-len(".patch")]
+        program = mutant.split("/")[1].split("_")[0]
         native.genrule(
-            name = name + "_source",
+            name = mutant + "_source",
             testonly = True,
-            srcs = [sources[program], patch],
-            outs = [source],
-            cmd = "cat $(execpath %s) > $@ && patch --silent $@ $(execpath %s)" %
-                  (sources[program], patch),
-            message = "Applying",
+            srcs = [reference[program] + ".cc", patch],
+            outs = [mutant + ".cc"],
+            cmd = "set -- $(SRCS) && cat $$1 > $@ && patch --silent $@ $$2",
         )
-        _judged_variant("mutant", lab, name, program, source, programs, patch)
-
-def variant_tests(lab, programs):
-    """A test for each variants/*.cc: that it passes every check.
-
-    Args:
-      lab: name of the lab.
-      programs: {program: label of the reference program}, for the other ones. A
-        source's name starts with the name of the program it stands for.
-    """
+        _check_instead(
+            name,
+            mutant,
+            reference,
+            args = ["--mutant=$(rootpath %s)" % patch],
+            copts = ["-w"],  # Mistakes need not look good.
+            data = [patch],
+        )
     for source in native.glob(["variants/*.cc"]):
-        name = source[len("variants/"):-len(".cc")]
-        _judged_variant("variant", lab, name, name.split("_")[0], source, programs, None)
+        _check_instead(name, source[:-len(".cc")], reference)
 
-def _judged_variant(kind, lab, name, program, source, programs, mutant):
-    lab_programs(
-        name = "%s/%s/" % (kind, name),
-        programs = {program: source},
-        copts = ["-w"] if mutant else [],  # Mistakes need not look good.
+def _check_instead(lab, source, reference, copts = [], **kwargs):
+    """Judges the reference with one program replaced by `source`.cc."""
+    program = source.split("/")[1].split("_")[0]
+    programs = dict(reference)
+    programs.update(_programs(
+        {program: source + ".cc"},
+        prefix = source + "/",
+        copts = copts,
         testonly = True,
-    )
-    judged = dict(programs)
-    judged[program] = ":%s/%s/%s" % (kind, name, program)
-    lab_check(
-        name = "%s_%s_test" % (name, kind),
+    ))
+    _check(
+        name = source + "_test",
         lab = lab,
-        mutant = mutant,
-        programs = judged,
+        programs = programs,
+        **kwargs
     )

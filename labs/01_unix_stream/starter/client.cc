@@ -1,5 +1,5 @@
-// Lab 01, the client. README.md in this folder leads through it step by step and
-// states the contract; `./lab check 01` tells how far you are.
+// Lab 01, the client. README.md in this folder leads through it step by step
+// and states the contract; `./lab check 01` tells how far you are.
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
-// Lab 01, the server. README.md in this folder leads through it step by step and
-// states the contract; `./lab check 01` tells how far you are.
+// Lab 01, the server. README.md in this folder leads through it step by step
+// and states the contract; `./lab check 01` tells how far you are.
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>

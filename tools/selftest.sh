@@ -1,0 +1,51 @@
+# shellcheck shell=bash
+# ./lab selftest: everything that can be wrong with the kit. Sourced by ./lab.
+# Ends with the line "N passed, N failed".
+# shellcheck disable=SC2154  # $log is ./lab's.
+# shellcheck disable=SC2317  # count calls what looks unused.
+
+passed=0 failed=0
+count() {
+  if "${@:2}"; then
+    ((++passed))
+    say "ok: $1"
+  else
+    ((++failed))
+    say "FAILED: $1"
+  fi
+}
+
+# Every test of Bazel's, with Bazel's own progress.
+bazel_tests() {
+  local events=$log.json status
+  "$LAB_BAZEL" test "${LAB_BAZEL_FLAGS[@]}" --ui_event_filters=-info --show_result=0 \
+    --keep_going --test_summary=terse "--build_event_json_file=$events" //...
+  status=$?
+  passed=$(grep -c '"testSummary":{"overallStatus":"PASSED"' "$events")
+  failed=$(grep -c '"testSummary":{"overallStatus":"[^P]' "$events")
+  rm -f "$events"
+  # Something that does not even compile is no test, but fails as well.
+  ((status == 0 || status == 3)) || ((++failed))
+}
+
+# The documents, in a copy of the kit as somebody might have cloned it.
+documents() {
+  local copy status
+  copy=$(mktemp -d -t lab.XXXXXX) || return
+  mkdir "$copy/a kit" &&
+    tar -c --exclude-vcs --exclude='./bazel-*' --exclude=./.lab . | tar -x -C "$copy/a kit" &&
+    python3 tools/docs_test.py "$copy/a kit" README.md labs/*/README.md
+  status=$?
+  (cd "$copy/a kit" && "$LAB_BAZEL" clean "${LAB_BAZEL_FLAGS[@]}" --expunge >/dev/null 2>&1)
+  rm -rf "$copy"
+  return "$status"
+}
+
+say "1 of 3: Bazel's tests"
+bazel_tests
+say "2 of 3: the rules of the repository"
+count "rules of the repository" bash tools/repository_test.sh
+say "3 of 3: what the documents show, in a fresh copy of the kit"
+count "documents" documents
+printf '%d passed, %d failed\n' "$passed" "$failed"
+exit $((failed > 0))
