@@ -37,6 +37,7 @@ sockaddr_storage Garbage() {
 
 void ExpectUnnamed(const absl::StatusOr<SocketAddress>& address) {
   ASSERT_THAT(address, IsOk());
+  EXPECT_EQ(address->size(), sizeof(sa_family_t));
   EXPECT_EQ(address->path(), "");
   EXPECT_EQ(address->ToString(), "(unnamed)");
 }
@@ -94,7 +95,9 @@ TEST_F(SocketAddressTest, PathWithNulIsEinval) {
 }
 
 TEST_F(SocketAddressTest, LengthZeroFromTheKernelIsUnnamed) {
-  ExpectUnnamed(SocketAddress::FromKernel(Garbage(), 0));
+  const auto address = SocketAddress::FromKernel(Garbage(), 0);
+  ExpectUnnamed(address);
+  EXPECT_EQ(address->family(), AF_UNSPEC);
 }
 
 TEST_F(SocketAddressTest, BytesBeyondTheKernelsLengthDoNotCount) {

@@ -362,15 +362,28 @@ TEST_F(SocketPathTest, ForkedChildsCopyRemovesNothing) {
 
 // Servers that meet.
 
-TEST_F(SocketPathTest, LockOnTheFolderIsAwaitedThroughSignals) {
-  UniqueFd folder(open(Path("").c_str(), O_RDONLY | O_CLOEXEC));
-  ASSERT_EQ(flock(folder.get(), LOCK_EX), 0);
-  SignalStorm storm;
-  const auto other_server = std::async(std::launch::async, [&] {
-    storm.AwaitInterrupted(SYS_flock);
-    folder.reset();
-  });
-  EXPECT_THAT(ListenAtPath(Path()), IsOk());
+TEST_F(SocketPathTest, NothingHappensBeforeTheFolderIsLocked) {
+  for (const std::string& path : {Path(), std::string("socket")}) {
+    Child server([&] {
+      std::filesystem::current_path(Path(""));
+      MakeStale();
+      UniqueFd folder(open(".", O_RDONLY | O_CLOEXEC));
+      ASSERT_EQ(flock(folder.get(), LOCK_EX), 0);
+      SignalStorm storm;
+      // Holds the lock, and replaces the stale file as any server would.
+      auto faster_server = std::async(std::launch::async, [&] {
+        storm.AwaitInterrupted(SYS_flock);
+        EXPECT_EQ(unlink(path.c_str()), 0);
+        UniqueFd live = Listen(Address()).value();
+        folder.reset();
+        return live;
+      });
+      EXPECT_THAT(ListenAtPath(path), FailsWith(EADDRINUSE));
+      ExpectServes(faster_server.get().get());
+    });
+    EXPECT_EQ(server.Wait(), 0);
+    unlink(Path().c_str());
+  }
 }
 
 TEST_F(SocketPathTest, OfServersThatStartAtOnceExactlyOneGetsAStalePath) {

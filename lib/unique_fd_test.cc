@@ -1,6 +1,7 @@
 #include "lib/unique_fd.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <type_traits>
@@ -32,9 +33,13 @@ TEST_F(UniqueFdTest, OwnsNothingByDefaultOrWithANegativeNumber) {
 }
 
 TEST_F(UniqueFdTest, ZeroIsADescriptorLikeAnyOther) {
-  UniqueFd zero(0);
-  EXPECT_TRUE(zero.valid());
-  EXPECT_EQ(zero.release(), 0);
+  Child child([] {
+    UniqueFd zero(STDIN_FILENO);
+    EXPECT_TRUE(zero.valid());
+    zero.reset();
+    EXPECT_FALSE(IsOpen(STDIN_FILENO));
+  });
+  EXPECT_EQ(child.Wait(), 0);
 }
 
 TEST_F(UniqueFdTest, ClosesWhenItGoes) {

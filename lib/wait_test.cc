@@ -96,6 +96,10 @@ TEST_F(WaitTest, FullSocketIsWritableWhenThePeerIsGone) {
 TEST_F(WaitTest, ReadingAndWritingAreDifferentQuestions) {
   EXPECT_THAT(WaitWritable(ours_.get(), kPast), IsOk());
   EXPECT_THAT(WaitReadable(ours_.get(), kPast), FailsWith(ETIMEDOUT));
+  FillOurs();
+  ASSERT_EQ(write(theirs_.get(), "x", 1), 1);
+  EXPECT_THAT(WaitWritable(ours_.get(), kPast), FailsWith(ETIMEDOUT));
+  EXPECT_THAT(WaitReadable(ours_.get(), kPast), IsOk());
 }
 
 TEST_F(WaitTest, SignalsNeitherEndNorProlongTheWait) {

@@ -100,15 +100,14 @@ _lab_fail() {
 
 # Runs in a subshell, so that its traps and exits end nothing else.
 _lab_install() {
-  local packages=("${_lab_missing[@]}") as_root=() by_hand log started=$SECONDS
+  local packages=("${_lab_missing[@]}") as_root=() by_hand log problems started=$SECONDS
   _lab_read_system
   _lab_get_root "$@"
 
   log=$(mktemp "${TMPDIR:-/tmp}/lab-setup.XXXXXX" 2>/dev/null) || log=/dev/null
   trap '_lab_interrupted' INT TERM HUP
   _lab_say "set-up: installing ${packages[*]} and what they need"
-  _lab_root touch "$_lab_unfinished" 2>>"$log" ||
-    _lab_give_up "$(tail -n 1 "$log")"
+  problems=$(_lab_root touch "$_lab_unfinished" 2>&1) || _lab_give_up "${as_root[*]}: $problems"
   _lab_apt_install
   _lab_root rm -f "$_lab_unfinished"
 
@@ -143,11 +142,11 @@ _lab_get_root() {
     by_hand="dpkg --configure -a && $by_hand && rm -f $_lab_unfinished"
   fi
   [[ $EUID != 0 ]] || return 0
-  hash sudo 2>/dev/null || _lab_fail "packages are missing: run this as root: $by_hand"
+  hash sudo 2>/dev/null || _lab_fail "packages are missing: run as root: $by_hand"
   as_root=(sudo)
   by_hand="sudo sh -c '$by_hand'"
   [[ " $* " != *" --yes "* ]] || return 0
-  [[ -t 0 ]] || _lab_fail "packages are missing: run this, or ./lab with --yes: $by_hand"
+  [[ -t 0 ]] || _lab_fail "packages are missing: add --yes, or run: $by_hand"
   _lab_say "packages are missing: ${packages[*]}"
   read -r -p "lab: install them and what they need, with sudo? [Y/n] " answer || answer=no
   case ${answer,,} in
@@ -164,7 +163,7 @@ _lab_root() {
 
 # Installs, and mends what stands in the way, each thing once.
 _lab_apt_install() {
-  local problems earlier='' mended=' '
+  local earlier='' mended=' '
   until problems=$(_lab_apt install -y --no-install-recommends --no-remove "${packages[@]}"); do
     earlier+=$problems
     if [[ $problems == *"dpkg was interrupted"* && $mended != *" dpkg "* ]]; then
@@ -249,7 +248,7 @@ _lab_give_up() {
     *'Could not get lock'* | *'Unable to acquire'*)
       advice="another apt is still running: give the command again when it has ended" ;;
     *sudo:*)
-      advice="sudo refused: ask whoever may: ${by_hand}" ;;
+      advice="sudo refused; ask somebody who may to run: $by_hand" ;;
     *'ailed to fetch'* | *Err:* | *'Could not resolve'*)
       advice="no answer from the package mirror: check the network, then give the command again ($log)" ;;
     *'Unable to locate'* | *'no installation candidate'*)

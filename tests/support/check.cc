@@ -274,7 +274,7 @@ std::string Peer::ReceiveAll() {
 }
 
 std::string Peer::Receive(size_t count) {
-  const std::string received =
+  std::string received =
       ReceiveUpTo(count, absl::StrCat("the program sends ", count, " bytes"));
   if (!check_->over() && received.size() < count) {
     check_->Fail(
@@ -454,9 +454,10 @@ Peer Check::Accept() {
 
 int Check::CountSockets(pid_t pid) {
   const std::vector<Descriptor> open = Descriptors(pid);
-  return std::count_if(open.begin(), open.end(), [](const Descriptor& one) {
-    return absl::StartsWith(one.target, "socket:");
-  });
+  return static_cast<int>(
+      std::count_if(open.begin(), open.end(), [](const Descriptor& one) {
+        return absl::StartsWith(one.target, "socket:");
+      }));
 }
 
 std::string Check::RandomText(size_t count) {
