@@ -268,9 +268,12 @@ TEST_F(SocketPathTest, WithoutFreeDescriptorsItIsEmfileAndNothingChanges) {
       Child limited([&] {
         rlimit limit;
         getrlimit(RLIMIT_NOFILE, &limit);
-        limit.rlim_cur = UnusedFd() + free_fds;
+        const rlimit tight = {static_cast<rlim_t>(UnusedFd() + free_fds),
+                              limit.rlim_max};
+        setrlimit(RLIMIT_NOFILE, &tight);
+        const auto server = ListenAtPath(Path());
         setrlimit(RLIMIT_NOFILE, &limit);
-        EXPECT_THAT(ListenAtPath(Path()), FailsWith(EMFILE)) << free_fds;
+        EXPECT_THAT(server, FailsWith(EMFILE)) << free_fds;
       });
       EXPECT_EQ(limited.Wait(), 0);
       EXPECT_EQ(Files(), files);

@@ -19,7 +19,8 @@ namespace {
 // That nothing leaks when a call fails is checked by IpcTest after each test.
 class SocketTest : public IpcTest {};
 
-// From now on every new descriptor is one too many.
+// From now on every new descriptor is one too many. Expectations have to wait:
+// UBSan opens a pipe to look at an object.
 void AllowNoMoreFds() {
   rlimit limit;
   getrlimit(RLIMIT_NOFILE, &limit);
@@ -170,10 +171,13 @@ TEST_F(SocketTest, WithoutFreeDescriptorsEverythingIsEmfile) {
     const auto listener = Listen(Address());
     const auto before = OpenFds();
     AllowNoMoreFds();
-    EXPECT_THAT(Listen(Address("other")), FailsWith(EMFILE));
-    EXPECT_THAT(Connect(Address()), FailsWith(EMFILE));
-    EXPECT_THAT(SocketPair(), FailsWith(EMFILE));
+    const auto other = Listen(Address("other"));
+    const auto client = Connect(Address());
+    const auto pair = SocketPair();
     AllowMoreFds();
+    EXPECT_THAT(other, FailsWith(EMFILE));
+    EXPECT_THAT(client, FailsWith(EMFILE));
+    EXPECT_THAT(pair, FailsWith(EMFILE));
     EXPECT_EQ(OpenFds(), before);
   });
   EXPECT_EQ(limited.Wait(), 0);
@@ -185,8 +189,9 @@ TEST_F(SocketTest, ClientKeepsWaitingWhenAcceptHasNoFreeDescriptor) {
     const auto client = Connect(Address());
     EXPECT_EQ(write(client->get(), "x", 1), 1);
     AllowNoMoreFds();
-    EXPECT_THAT(Accept(listener->get()), FailsWith(EMFILE));
+    const auto server = Accept(listener->get());
     AllowMoreFds();
+    EXPECT_THAT(server, FailsWith(EMFILE));
     EXPECT_EQ(ReadByte(Accept(listener->get())->get()), 'x');
   });
   EXPECT_EQ(limited.Wait(), 0);

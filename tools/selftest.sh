@@ -32,11 +32,14 @@ bazel_tests() {
 documents() {
   local copy status
   copy=$(mktemp -d -t lab.XXXXXX) || return
-  mkdir "$copy/a kit" &&
-    tar -c --exclude-vcs --exclude='./bazel-*' --exclude=./.lab . | tar -x -C "$copy/a kit" &&
+  export XDG_CACHE_HOME=$copy/cache
+  mkdir "$copy/a kit" "$XDG_CACHE_HOME" &&
+    tar -c -C "$kit" --exclude-vcs --exclude='./bazel-*' --exclude=./.lab . |
+    tar -x -C "$copy/a kit" &&
     python3 tools/docs_test.py "$copy/a kit" README.md labs/*/README.md
   status=$?
-  (cd "$copy/a kit" && "$LAB_BAZEL" clean "${LAB_BAZEL_FLAGS[@]}" --expunge >/dev/null 2>&1)
+  "$copy/a kit/lab" bazel clean --expunge >/dev/null 2>&1
+  unset XDG_CACHE_HOME
   rm -rf "$copy"
   return "$status"
 }
