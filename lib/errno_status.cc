@@ -18,10 +18,10 @@ absl::Status ErrnoStatus(absl::string_view operation, absl::string_view object,
                          int error) {
   // strerrordesc_np, unlike strerror, is thread-safe and never translated.
   const char* text = strerrordesc_np(error);
-  absl::Status status(absl::ErrnoToStatusCode(error),
-                      absl::StrCat(operation, object.empty() ? "" : " ", object,
-                                   ": ", text ? text : "Unknown error", " (",
-                                   ErrnoName(error), ")"));
+  absl::Status status(
+      absl::ErrnoToStatusCode(error),
+      absl::StrCat(operation, object.empty() ? "" : " ", object, ": ",
+                   text ? text : "Unknown error", " (", ErrnoName(error), ")"));
   status.SetPayload(kErrnoPayload, absl::Cord(absl::StrCat(error)));
   return status;
 }

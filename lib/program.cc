@@ -60,7 +60,8 @@ void ParseFlags(int argc, char** argv, std::initializer_list<Flag> flags) {
   opterr = 0;  // getopt's own messages do not say where help is.
   int index = -1;
   int result;
-  while ((result = getopt_long(argc, argv, ":", options.data(), &index)) != -1) {
+  while ((result = getopt_long(argc, argv, ":", options.data(), &index)) !=
+         -1) {
     // Of letters in one argument, -xy, optind passes only the last.
     const char letter[] = {'-', static_cast<char>(optopt), '\0'};
     const char* given = optopt ? letter : argv[optind - 1];
@@ -92,8 +93,11 @@ void ReportErrno(const char* operation, const char* object, int error) {
   const char* text = strerrordesc_np(error);
   const char* name = strerrorname_np(error);
   char problem[128];
-  snprintf(problem, sizeof(problem), "%s (%s)", text ? text : "Unknown error",
-           name ? name : "?");
+  if (text && name) {
+    snprintf(problem, sizeof(problem), "%s (%s)", text, name);
+  } else {
+    snprintf(problem, sizeof(problem), "Unknown error (errno %d)", error);
+  }
   Report(operation, object, problem);
 }
 

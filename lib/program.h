@@ -40,7 +40,8 @@ struct Flag {
 // has --help. See getopt_long(3).
 void ParseFlags(int argc, char** argv, std::initializer_list<Flag> flags);
 
-// Prints "program: operation object: problem" on stderr. errno is left as it was.
+// Prints "program: operation object: problem" on stderr. errno is left as it
+// was.
 void Report(const char* operation, const char* object, const char* problem);
 
 // The same for a system call that failed: Report("connect", "/tmp/x",

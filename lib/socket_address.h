@@ -38,8 +38,8 @@ class SocketAddress {
   // getsockname(2) or recvfrom(2) leave them. Only the first
   // sizeof(sockaddr_storage) bytes count; EINVAL when `length` is larger, which
   // means that the kernel had more to say than there was room for.
-  static absl::StatusOr<SocketAddress> FromKernel(const sockaddr_storage& address,
-                                                  socklen_t length);
+  static absl::StatusOr<SocketAddress> FromKernel(
+      const sockaddr_storage& address, socklen_t length);
 
   sa_family_t family() const { return storage_.ss_family; }
   const sockaddr* data() const {

@@ -104,7 +104,8 @@ absl::StatusOr<PathListener> ListenAtPath(absl::string_view path, int backlog,
   // On an unbound UNIX socket this sets the mode that bind gives to the file,
   // so the file never exists with a wider one, and the umask, which belongs to
   // the whole process, stays as it is.
-  if (fchmod(server.listener.get(), mode) < 0) return ErrnoStatus("fchmod", path);
+  if (fchmod(server.listener.get(), mode) < 0)
+    return ErrnoStatus("fchmod", path);
   if (bind(server.listener.get(), address->data(), address->size()) < 0) {
     return ErrnoStatus("bind", path);
   }

@@ -70,9 +70,9 @@ absl::Status RemoveStaleSocket(absl::string_view path);
 
 // A stream socket listening at `path`, whose file has mode `mode`, less the
 // umask: by default nobody but its owner can connect. A stale socket in the way
-// is replaced as by RemoveStaleSocket. Servers that start at the same moment are
-// put in order by a lock on the folder, flock(2), for which this may block; one
-// of them wins, the others get EADDRINUSE. Errors as for
+// is replaced as by RemoveStaleSocket. Servers that start at the same moment
+// are put in order by a lock on the folder, flock(2), for which this may block;
+// one of them wins, the others get EADDRINUSE. Errors as for
 // SocketAddress::UnixPath, Listen and open(2) of the folder.
 absl::StatusOr<PathListener> ListenAtPath(absl::string_view path,
                                           int backlog = SOMAXCONN,

@@ -439,9 +439,9 @@ TEST_F(SocketPathTest, ServerThatEndsLeavesItsSuccessorsFileAlone) {
     servers.emplace_back([&] {
       for (int turn = 0; turn < kTurns;) {
         const auto server = ListenAtPath(Path());
+        sched_yield();
         if (StatusErrno(server.status()) == EADDRINUSE) continue;
         ASSERT_THAT(server, IsOk());
-        sched_yield();
         ASSERT_NO_FATAL_FAILURE(ExpectServes(server->listener.get()));
         ASSERT_FALSE(HasFailure()) << "in turn " << turn;
         ++turn;

@@ -8,7 +8,6 @@
 
 #include <cerrno>
 #include <future>
-#include <tuple>
 
 #include "gtest/gtest.h"
 #include "lib/testing.h"

@@ -7,8 +7,8 @@
 //   if (!*got) break;  // The peer ended, between two records.
 //
 // A stream keeps the order of bytes and nothing else: what one send wrote may
-// arrive in pieces, or together with the next. The names say who cares: ReadSome
-// may come back short, ReadExact and WriteAll never do.
+// arrive in pieces, or together with the next. The names say who cares:
+// ReadSome may come back short, ReadExact and WriteAll never do.
 //
 // All are retried after a signal (EINTR). None raises SIGPIPE: a peer that is
 // gone is the error EPIPE. They work on sockets only (ENOTSOCK).
@@ -25,7 +25,7 @@
 namespace ipc {
 
 // Reads what is there, at most buffer.size() bytes, and returns how many; 0 is
-// the end of the stream (or an empty `buffer`). Blocks until there is
+// the end of the stream. Blocks until there is
 // something, unless `fd` is non-blocking (EAGAIN). ECONNRESET when the peer
 // closed with bytes of ours unread; ENOTCONN, EINVAL (not connected). See
 // recv(2).
@@ -41,9 +41,9 @@ absl::StatusOr<bool> ReadExact(int fd, absl::Span<char> buffer,
 
 // Writes all of `data`. Blocks until the kernel has taken the last byte or
 // `deadline` passes (ETIMEDOUT; an unknown part was written), whether or not
-// `fd` is non-blocking. EPIPE when the peer is gone; ECONNRESET may come instead
-// when it went with bytes of ours unread; ENOTCONN. OK means that the kernel has
-// the bytes, not that the peer does. See send(2).
+// `fd` is non-blocking. EPIPE when the peer is gone; ECONNRESET may come
+// instead when it went with bytes of ours unread; ENOTCONN. OK means that the
+// kernel has the bytes, not that the peer does. See send(2).
 absl::Status WriteAll(int fd, absl::Span<const char> data,
                       absl::Time deadline = absl::InfiniteFuture());
 

@@ -15,8 +15,9 @@ namespace ipc {
 
 class UniqueFd {
  public:
-  UniqueFd() = default;                    // Owns nothing.
-  explicit UniqueFd(int fd) : fd_(fd) {}   // Owns `fd`; a negative one is none.
+  UniqueFd() = default;  // Owns nothing.
+  explicit UniqueFd(int fd)
+      : fd_(fd < 0 ? -1 : fd) {}  // Owns `fd`, if it is one.
   ~UniqueFd() { reset(); }
 
   UniqueFd(UniqueFd&& other) noexcept : fd_(other.release()) {}
