@@ -13,14 +13,14 @@ def _packages(labs):
             ["//solutions/%s:__pkg__" % lab for lab in labs])
 
 # The checks never link a student's code, and the tests may use everything.
-_OURS = [
+OURS = [
     "//lib:__pkg__",
     "//tests:__subpackages__",
     "//tools:__subpackages__",
 ]
 
-EVERY_LAB = _packages(LABS) + _OURS
+EVERY_LAB = _packages(LABS) + OURS
 
 def earned_by(lab):
     """Visibility of a library target that `lab` teaches to write by hand."""
-    return _packages(LABS[LABS.index(lab) + 1:]) + _OURS
+    return _packages(LABS[LABS.index(lab) + 1:]) + OURS

@@ -2,13 +2,34 @@
 
 #include <cerrno>
 
+#include "absl/time/time.h"
 #include "lib/errno_status.h"
+#include "lib/socket_options.h"
+#include "lib/wait.h"
 
 namespace ipc {
+
+namespace {
+
+// Waits for the end of a connection that is under way, and fetches its result.
+absl::Status FinishConnect(int fd, const SocketAddress& address) {
+  absl::Status done = WaitWritable(fd, absl::InfiniteFuture());
+  if (!done.ok()) return done;
+  absl::StatusOr<int> error = GetSocketOption(fd, SOL_SOCKET, SO_ERROR);
+  if (!error.ok()) return error.status();
+  if (*error) return ErrnoStatus("connect", address.ToString(), *error);
+  return absl::OkStatus();
+}
+
+}  // namespace
 
 absl::StatusOr<UniqueFd> Listen(const SocketAddress& address, int backlog) {
   UniqueFd fd(socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return ErrnoStatus("socket", "");
+  if (address.family() != AF_UNIX) {
+    absl::Status set = SetSocketOption(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+    if (!set.ok()) return set;
+  }
   if (bind(fd.get(), address.data(), address.size()) < 0) {
     return ErrnoStatus("bind", address.ToString());
   }
@@ -30,12 +51,16 @@ absl::StatusOr<UniqueFd> Accept(int listener) {
 absl::StatusOr<UniqueFd> Connect(const SocketAddress& address) {
   UniqueFd fd(socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return ErrnoStatus("socket", "");
-  int result;
-  do {
-    // A UNIX connect that a signal interrupts has not begun: it may be retried.
-    result = connect(fd.get(), address.data(), address.size());
-  } while (result < 0 && errno == EINTR);
-  if (result < 0) return ErrnoStatus("connect", address.ToString());
+  while (connect(fd.get(), address.data(), address.size()) < 0) {
+    // A UNIX connect that a signal interrupts has not begun, and is called
+    // again. One over TCP goes on by itself, and a second call would be an
+    // error.
+    if (errno == EINTR && address.family() == AF_UNIX) continue;
+    if (errno != EINTR) return ErrnoStatus("connect", address.ToString());
+    absl::Status finished = FinishConnect(fd.get(), address);
+    if (!finished.ok()) return finished;
+    break;
+  }
   return fd;
 }
 

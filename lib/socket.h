@@ -24,9 +24,11 @@ namespace ipc {
 // A stream socket bound to `address` and listening; up to backlog + 1 clients
 // wait to be accepted. Does not block. For a UNIX path this creates the file,
 // with the mode 0777 less the umask; ListenAtPath in socket_path.h also removes
-// it again. EADDRINUSE when anything stands there already, dead or alive;
-// ENOENT, ENOTDIR, EACCES, EROFS, ENOSPC from the file system; EMFILE, ENFILE,
-// ENOBUFS, ENOMEM. See bind(2), listen(2).
+// it again. An internet address is bound with SO_REUSEADDR, so that a server
+// can start again while connections of its last run are in TIME_WAIT.
+// EADDRINUSE when anything stands there already, dead or alive; ENOENT,
+// ENOTDIR, EACCES, EROFS, ENOSPC from the file system; EMFILE, ENFILE, ENOBUFS,
+// ENOMEM. See bind(2), listen(2).
 absl::StatusOr<UniqueFd> Listen(const SocketAddress& address,
                                 int backlog = SOMAXCONN);
 
@@ -40,7 +42,8 @@ absl::StatusOr<UniqueFd> Accept(int listener);
 // A stream socket connected to `address`. Blocks while the listener's queue is
 // full; retried after a signal (EINTR). ENOENT: no such path; ECONNREFUSED: a
 // file, but nobody listens; EACCES: no write permission on the socket file;
-// EPROTOTYPE: a socket of another type; EMFILE, ENFILE, ENOBUFS, ENOMEM. See
+// EPROTOTYPE: a socket of another type; for an internet address also ETIMEDOUT,
+// ENETUNREACH, EHOSTUNREACH; EMFILE, ENFILE, ENOBUFS, ENOMEM. See
 // connect(2).
 absl::StatusOr<UniqueFd> Connect(const SocketAddress& address);
 

@@ -1,8 +1,13 @@
 #include "lib/socket_address.h"
 
+#include <netdb.h>
+#include <netinet/in.h>
+
 #include <cerrno>
 #include <cstring>
 
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "lib/errno_status.h"
 
@@ -40,6 +45,48 @@ absl::StatusOr<SocketAddress> SocketAddress::UnixPath(absl::string_view path) {
   return address;
 }
 
+absl::StatusOr<SocketAddress> SocketAddress::Abstract(absl::string_view name) {
+  if (name.size() > kMaxPathLength) {
+    return ErrnoStatus("abstract name", absl::CHexEscape(name), ENAMETOOLONG);
+  }
+  SocketAddress address = UnixUnnamed();
+  // A NUL comes first, and none at the end.
+  memcpy(reinterpret_cast<char*>(&address.storage_) + kPathOffset + 1,
+         name.data(), name.size());
+  address.size_ = kPathOffset + 1 + name.size();
+  return address;
+}
+
+SocketAddress SocketAddress::UnixUnnamed() {
+  SocketAddress address;
+  address.storage_.ss_family = AF_UNIX;
+  return address;
+}
+
+absl::StatusOr<SocketAddress> SocketAddress::Ip(absl::string_view host,
+                                                uint16_t port) {
+  addrinfo hints = {};
+  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+  hints.ai_socktype = SOCK_STREAM;  // Any: otherwise each type gives a result.
+  addrinfo* found = nullptr;
+  const int failure = getaddrinfo(std::string(host).c_str(),
+                                  absl::StrCat(port).c_str(), &hints, &found);
+  if (failure == 0 && host.find('\0') != host.npos) {  // It saw but a part.
+    freeaddrinfo(found);
+    return ErrnoStatus("address", absl::CHexEscape(host), EINVAL);
+  }
+  if (failure) {
+    const bool no_interface =
+        failure == EAI_NONAME && absl::StrContains(host, '%');
+    return ErrnoStatus("address", host, no_interface ? ENODEV : EINVAL);
+  }
+  SocketAddress address;
+  memcpy(&address.storage_, found->ai_addr, found->ai_addrlen);
+  address.size_ = found->ai_addrlen;
+  freeaddrinfo(found);
+  return address;
+}
+
 absl::StatusOr<SocketAddress> SocketAddress::FromKernel(
     const sockaddr_storage& storage, socklen_t length) {
   SocketAddress address;
@@ -62,9 +109,38 @@ absl::string_view SocketAddress::path() const {
   return absl::string_view(path, strnlen(path, size_ - kPathOffset));
 }
 
+absl::string_view SocketAddress::abstract_name() const {
+  if (family() != AF_UNIX || size_ <= kPathOffset || !path().empty()) return "";
+  return absl::string_view(
+      reinterpret_cast<const char*>(&storage_) + kPathOffset + 1,
+      size_ - kPathOffset - 1);
+}
+
+uint16_t SocketAddress::port() const {
+  // The port is in the same place for both, and so is what must be there.
+  static_assert(offsetof(sockaddr_in, sin_port) ==
+                offsetof(sockaddr_in6, sin6_port));
+  const bool internet = family() == AF_INET || family() == AF_INET6;
+  if (!internet || size_ < sizeof(sockaddr_in)) return 0;
+  return ntohs(reinterpret_cast<const sockaddr_in*>(&storage_)->sin_port);
+}
+
+bool SocketAddress::named() const {
+  return family() == AF_UNIX ? size_ > kPathOffset : family() != AF_UNSPEC;
+}
+
 std::string SocketAddress::ToString() const {
+  if (!named()) return "(unnamed)";
   if (!path().empty()) return std::string(path());
-  if (size_ <= sizeof(sa_family_t)) return "(unnamed)";
+  if (family() == AF_UNIX) {
+    return absl::StrCat("@", absl::CHexEscape(abstract_name()));
+  }
+  char host[NI_MAXHOST], service[NI_MAXSERV];
+  if (getnameinfo(data(), size_, host, sizeof(host), service, sizeof(service),
+                  NI_NUMERICHOST | NI_NUMERICSERV) == 0) {
+    return family() == AF_INET6 ? absl::StrCat("[", host, "]:", service)
+                                : absl::StrCat(host, ":", service);
+  }
   return absl::StrCat("(address family ", family(), ")");
 }
 

@@ -4,7 +4,7 @@
 //   if (!address.ok()) return address.status();  // too long, empty, ...
 //   bind(fd, address->data(), address->size());
 //
-// The length matters: for a UNIX socket it is part of the name.
+// The length matters: for an abstract UNIX socket it is part of the name.
 #ifndef LIB_SOCKET_ADDRESS_H_
 #define LIB_SOCKET_ADDRESS_H_
 
@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -34,6 +35,22 @@ class SocketAddress {
   // stop there). Touches no file. See unix(7).
   static absl::StatusOr<SocketAddress> UnixPath(absl::string_view path);
 
+  // The abstract UNIX socket `name`: no file, gone with its last descriptor,
+  // and free to everybody in this network namespace. All of its bytes count,
+  // NULs included, and no others. ENAMETOOLONG beyond kMaxPathLength bytes.
+  static absl::StatusOr<SocketAddress> Abstract(absl::string_view name);
+
+  // UNIX, but no name: for bind(2), the wish that the kernel choose an abstract
+  // one. See "Autobind feature" in unix(7).
+  static SocketAddress UnixUnnamed();
+
+  // An internet address, in numbers, and a port in the host's byte order (0:
+  // for bind(2), the wish that the kernel choose one): "127.0.0.1", "::1", or
+  // "fe80::1%eth0". EINVAL when `host` is anything else, a name for instance;
+  // ENODEV when there is no such interface. See ip(7), ipv6(7).
+  static absl::StatusOr<SocketAddress> Ip(absl::string_view host,
+                                          uint16_t port);
+
   // What the kernel wrote into `address` and `length`, as accept(2),
   // getsockname(2) or recvfrom(2) leave them. Only the first
   // sizeof(sockaddr_storage) bytes count; EINVAL when `length` is larger, which
@@ -50,7 +67,19 @@ class SocketAddress {
   // The path of a UNIX path address; empty for every other.
   absl::string_view path() const;
 
-  // For people: a path as it is, "(unnamed)", or "(address family 2)".
+  // The name of an abstract UNIX address; empty for every other.
+  absl::string_view abstract_name() const;
+
+  // The port of an internet address, in the host's byte order; 0 for every
+  // other.
+  uint16_t port() const;
+
+  // Whether somebody could be reached by it: false for the sender of a datagram
+  // that never called bind(2).
+  bool named() const;
+
+  // For people: a path as it is, "@name" with what cannot be printed in C's
+  // escapes, "127.0.0.1:80", "[::1]:80", "(unnamed)", or "(address family 16)".
   std::string ToString() const;
 
  private:

@@ -66,11 +66,12 @@ debian_googletest = repository_rule(implementation = _debian_googletest_impl, lo
 _ABSEIL = {
     "base": {"core_headers": "core_headers"},
     "cleanup": {"cleanup": "cleanup"},
+    "container": {"inlined_vector": "inlined_vector"},
     "functional": {"function_ref": "function_ref"},
     "status": {"status": "status", "statusor": "statusor"},
     "strings": {"str_format": "str_format", "strings": "strings"},
     "time": {"time": "time"},
-    "types": {"span": "span"},
+    "types": {"optional": "optional", "span": "span"},
 }
 
 def _debian_abseil_impl(ctx):
