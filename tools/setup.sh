@@ -28,9 +28,7 @@ _lab_debian_needs=(
   "/usr/bin/javac default-jdk-headless"
   "/usr/share/bazel/rules/cc bazel-rules-cc"
   "/usr/share/bazel/rules/java bazel-rules-java"
-  "/usr/share/bazel/rules/proto bazel-rules-proto"
   "/usr/share/bazel/tools/platforms bazel-platforms"
-  "/usr/share/bazel/tools/skylib bazel-skylib"
   "/usr/include/absl/base/config.h libabsl-dev"
   "/usr/include/gtest/gtest.h libgtest-dev"
   "/usr/include/gmock/gmock.h libgmock-dev"
@@ -56,16 +54,14 @@ _lab_find_bazel() {
   _lab_needs=("${_lab_everyone_needs[@]}")
   for name in bazel bazelisk; do
     # What hash finds stands in BASH_CMDS; $(type -P ...) would fork.
-    if hash "$name" 2>/dev/null && ! _lab_is_debians "${BASH_CMDS[$name]}"; then
-      LAB_BAZEL=${BASH_CMDS[$name]}  # Your own; it reads MODULE.bazel.
-      return
-    fi
+    hash "$name" 2>/dev/null || continue
+    _lab_is_debians "${BASH_CMDS[$name]}" && break
+    LAB_BAZEL=${BASH_CMDS[$name]}  # Your own; it reads MODULE.bazel.
+    return
   done
   _lab_needs+=("${_lab_debian_needs[@]}")
   # Debian's Bazel 7 is the first that is packaged with bazel-features.
-  if [[ -e /usr/share/bazel/tools/features ]]; then
-    LAB_BAZEL_FLAGS=(--config=workspace)
-  fi
+  [[ ! -e /usr/share/bazel/tools/features ]] || LAB_BAZEL_FLAGS=(--config=workspace)
 }
 
 # A /usr/bin/bazel can also come from Bazel's own package, which is complete in
@@ -107,7 +103,8 @@ _lab_install() {
   log=$(mktemp "${TMPDIR:-/tmp}/lab-setup.XXXXXX" 2>/dev/null) || log=/dev/null
   trap '_lab_interrupted' INT TERM HUP
   _lab_say "set-up: installing ${packages[*]} and what they need"
-  problems=$(_lab_root touch "$_lab_unfinished" 2>&1) || _lab_give_up "${as_root[*]}: $problems"
+  problems=$(_lab_root touch "$_lab_unfinished" 2>&1) ||
+    _lab_give_up "${as_root[*]:+sudo refused: }$problems"
   _lab_apt_install
   _lab_root rm -f "$_lab_unfinished"
 
@@ -122,16 +119,21 @@ _lab_install() {
 _lab_read_system() {
   local id like version name
   # shellcheck source=/dev/null
-  IFS='|' read -r id like version name < <(
+  IFS='|' read -r id like version name <<<"$(
+    unset -v ID ID_LIKE VERSION_ID PRETTY_NAME
     . /etc/os-release 2>/dev/null
     echo "${ID-}|${ID_LIKE-}|${VERSION_ID-}|${PRETTY_NAME-this system}"
-  )
+  )"
   case $id:$version in
     debian: | debian:1[2-9]* | ubuntu:2[4-9].*) return ;;  # Debian sid has no version.
     debian:* | ubuntu:*) ;;
     *) [[ " $like " == *" debian "* || " $like " == *" ubuntu "* ]] && return ;;
   esac
-  _lab_fail "$name is not Debian 12, 13 or Ubuntu 24.04: install by hand what is missing: ${packages[*]}"
+  # Elsewhere Bazelisk fetches Bazel, and MODULE.bazel the libraries.
+  _lab_needs=("${_lab_everyone_needs[@]}")
+  _lab_find_missing
+  [[ $LAB_BAZEL != /usr/bin/bazel ]] || _lab_missing+=(bazelisk)
+  _lab_fail "$name is not Debian 12, 13 or Ubuntu 24.04: install by hand: ${_lab_missing[*]}"
 }
 
 # Sets as_root to what turns a command into root's, and asks before it is used.
@@ -208,6 +210,8 @@ _lab_logged() {
 }
 
 _lab_progress() {
+  # Ctrl-C ends a download at once, but apt may finish what it is unpacking.
+  trap '_lab_say "set-up: stopping as soon as apt can"' INT
   local line now phase='' steps=0 total=0 count=0 percent
   while IFS= read -r line; do
     printf '%s\n' "$line" 2>/dev/null >>"$log"
@@ -241,23 +245,23 @@ _lab_interrupted() {
 
 # $1: what was complained about.
 _lab_give_up() {
-  local advice="see $log, or do it by hand: $by_hand"
+  local last=${1##*E: } advice
+  last=${last%%$'\n'*}
   case $1 in
     *'No space left'* | *'enough free space'*)
       advice="the disk is full: free some space (apt-get clean helps), then give the command again" ;;
+    'sudo refused: '*)
+      advice="sudo refused; ask somebody who may to run: $by_hand" ;;
     *'Could not get lock'* | *'Unable to acquire'*)
       advice="another apt is still running: give the command again when it has ended" ;;
-    *sudo:*)
-      advice="sudo refused; ask somebody who may to run: $by_hand" ;;
     *'ailed to fetch'* | *Err:* | *'Could not resolve'*)
       advice="no answer from the package mirror: check the network, then give the command again ($log)" ;;
     *'Unable to locate'* | *'no installation candidate'*)
-      advice="not offered by your package sources (Ubuntu: is universe enabled?): $(_lab_last_error "$1")" ;;
+      advice="not offered by your package sources (Ubuntu: is universe enabled?): $last" ;;
+    *) advice="$last: see $log, or do it by hand: $by_hand" ;;
   esac
   _lab_fail "set-up failed: $advice"
 }
-
-_lab_last_error() { printf '%s' "${1##*E: }"; }
 
 if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
   set -u

@@ -173,7 +173,7 @@ class Check : public testing::Test {
   const std::string& SocketPath() const { return socket_path_; }
   const ScratchDir& scratch() const { return scratch_; }
 
-  // How many sockets `pid` has open.
+  // How many sockets `pid` has open; INT_MAX if it hides them.
   static int CountSockets(pid_t pid);
 
   // `count` random letters.

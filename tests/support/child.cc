@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -24,10 +25,19 @@
 namespace harness {
 namespace {
 
+// `fd`, or a copy of it that is not in the place of a standard stream: we may
+// have been started without one of them.
+ipc::UniqueFd AboveStandard(ipc::UniqueFd fd) {
+  if (fd.get() > STDERR_FILENO) return fd;
+  return ipc::UniqueFd(fcntl(fd.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+}
+
 absl::StatusOr<std::pair<ipc::UniqueFd, ipc::UniqueFd>> Pipe() {
   int fds[2];
   if (pipe2(fds, O_CLOEXEC) < 0) return ipc::ErrnoStatus("pipe", "");
-  return std::make_pair(ipc::UniqueFd(fds[0]), ipc::UniqueFd(fds[1]));
+  ipc::UniqueFd from(fds[0]), to(fds[1]);
+  return std::make_pair(AboveStandard(std::move(from)),
+                        AboveStandard(std::move(to)));
 }
 
 std::vector<char*> Pointers(std::vector<std::string>& strings) {
@@ -49,7 +59,7 @@ struct ChildSide {
   int in, out, err;
 
   int Run() const {
-    if (setpgid(0, 0) < 0) return errno;
+    if (setsid() < 0) return errno;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) return errno;
     if (getppid() != parent) return ESRCH;  // It died before the promise.
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return errno;
@@ -72,10 +82,12 @@ struct ChildSide {
   }
 
   static void ResetSignals() {
-    struct sigaction action = {};
-    action.sa_handler = SIG_DFL;
+    // The system call itself, since sigaction(3) refuses the two signals that
+    // glibc keeps for threads. All zeros: SIG_DFL, no flags.
+    constexpr char kDefault[64] = {};
+    constexpr size_t kMaskSize = 8;
     for (int signal = 1; signal < NSIG; ++signal) {
-      sigaction(signal, &action, nullptr);
+      syscall(SYS_rt_sigaction, signal, kDefault, nullptr, kMaskSize);
     }
     sigset_t none;
     sigemptyset(&none);
@@ -99,6 +111,9 @@ struct ChildSide {
 };
 
 void KillAndReap(pid_t pid) {
+  // Unless it was reaped elsewhere: the number may be somebody else's by now.
+  siginfo_t info;
+  if (waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0) return;
   kill(-pid, SIGKILL);  // The group, in one go: forking does not outrun this.
   kill(pid, SIGKILL);
   while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
@@ -115,7 +130,8 @@ absl::StatusOr<std::unique_ptr<Child>> Child::Spawn(
   if (!err.ok()) return err.status();
   auto failure = Pipe();
   if (!failure.ok()) return failure.status();
-  const ipc::UniqueFd in(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const ipc::UniqueFd in =
+      AboveStandard(ipc::UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC)));
   if (!in.valid()) return ipc::ErrnoStatus("open", "/dev/null");
 
   // The new process may not use the working directory we have now.
@@ -145,7 +161,6 @@ absl::StatusOr<std::unique_ptr<Child>> Child::Spawn(
     (void)!write(failure->second.get(), &error, sizeof(error));
     _exit(127);
   }
-  setpgid(child->pid_, child->pid_);  // Here too: whoever comes first.
   child->pidfd_.reset(
       static_cast<int>(syscall(SYS_pidfd_open, child->pid_, 0)));
   failure->second.reset();
@@ -209,32 +224,34 @@ void Child::Signal(int signal) const {
   if (!ended_) kill(pid_, signal);
 }
 
-void BecomeSubreaper() { prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
+void BecomeSubreaper() {
+  prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
 
 std::vector<std::string> KillDescendants(absl::Time deadline) {
-  std::vector<std::string> killed;
+  std::map<pid_t, std::string> killed;
   // One kill may free another from its parent, and a fork bomb may put new ones
-  // in the place of those we saw, so again until there are none. Stopping all
-  // before killing any leaves nobody to fork.
-  for (std::vector<pid_t> pids = Descendants(getpid());
-       !pids.empty() && absl::Now() < deadline; pids = Descendants(getpid())) {
+  // in the place of those we saw, so again until wait(2) knows of none: a list
+  // in /proc may miss who moves while it is read. Stopping all before killing
+  // any leaves nobody to fork.
+  do {
+    const std::vector<pid_t> pids = Descendants(getpid());
     for (pid_t pid : pids) kill(pid, SIGSTOP);
     for (pid_t pid : pids) {
-      siginfo_t info = {};
-      const bool zombie =
-          waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-          info.si_pid == pid;
-      if (!zombie && killed.size() < 10) {
-        killed.push_back(absl::StrCat(CommandName(pid), " (pid ", pid, ")"));
+      if (IsAlive(pid) && killed.size() < 10) {
+        killed.emplace(pid, CommandName(pid));  // At first sight.
       }
       kill(pid, SIGKILL);
     }
     while (waitpid(-1, nullptr, WNOHANG) > 0) {
     }
+  } while (waitpid(-1, nullptr, WNOHANG) == 0 && absl::Now() < deadline);
+  std::vector<std::string> names;
+  for (const auto& [pid, name] : killed) {
+    names.push_back(absl::StrCat(name, " (pid ", pid, ")"));
   }
-  std::sort(killed.begin(), killed.end());
-  killed.erase(std::unique(killed.begin(), killed.end()), killed.end());
-  return killed;
+  return names;
 }
 
 std::string DescribeWaitStatus(int wait_status) {

@@ -17,6 +17,14 @@
 
 namespace harness {
 
+// With --config=asan all programs are built for AddressSanitizer, which
+// reserves terabytes.
+#ifdef __SANITIZE_ADDRESS__
+constexpr size_t kAddressSpace = 0;
+#else
+constexpr size_t kAddressSpace = size_t{1} << 30;
+#endif
+
 // What an untrusted program may use. See setrlimit(2).
 struct Limits {
   // Of its tree of processes, counted from outside while a check waits, which
@@ -26,7 +34,7 @@ struct Limits {
   size_t output = size_t{1} << 20;    // Bytes of each of stdout and stderr.
 
   // Of each process, kept by the kernel.
-  size_t address_space = size_t{1} << 30;  // Bytes; 0: no limit.
+  size_t address_space = kAddressSpace;  // Bytes; 0: no limit.
   size_t file_size = size_t{16} << 20;
   int cpu_seconds = 20;
   int descriptors = 256;
@@ -44,11 +52,12 @@ struct ChildOptions {
 
 class Child {
  public:
-  // Starts `options.program`: in a process group of its own, with /dev/null as
-  // stdin, pipes as stdout and stderr and no other descriptor, every signal at
-  // its default, a minimal environment, and the kernel's promise to kill it
-  // when this process dies. Returns once exec(3) has worked; its error (ENOENT,
-  // EACCES, ENOEXEC, ...) otherwise.
+  // Starts `options.program`: in a session of its own, so that it has a process
+  // group to kill and no terminal, with /dev/null as stdin, pipes as stdout and
+  // stderr and no other descriptor, every signal at its default, a minimal
+  // environment, and the kernel's promise to kill it when this process dies.
+  // Returns once exec(3) has worked; its error (ENOENT, EACCES, ENOEXEC, ...)
+  // otherwise.
   static absl::StatusOr<std::unique_ptr<Child>> Spawn(
       const ChildOptions& options);
 
@@ -109,7 +118,9 @@ class Child {
 };
 
 // Makes orphans of our descendants our children, so that a daemon cannot slip
-// away. Once per process. See PR_SET_CHILD_SUBREAPER in prctl(2).
+// away, and keeps them from tracing us and from reading our memory, environment
+// and descriptors, unless they are root. Once per process. See
+// PR_SET_CHILD_SUBREAPER and PR_SET_DUMPABLE in prctl(2).
 void BecomeSubreaper();
 
 // Kills and reaps every descendant of this process, daemons included, and

@@ -2,8 +2,9 @@
 //
 // A program that does, one after another, whatever the harness must cope with:
 // the harness's own tests run it. An action is a word, or a word=value; after
-// "fork", the child does what comes before the matching "." and ends, the parent
-// goes on behind it. After the last action it exits with 0.
+// "fork", the child does what comes before the matching "." and ends, the
+// parent goes on behind it. After "thread", a second thread does the rest.
+// After the last action it exits with 0.
 //
 //   misbehave fork setsid fork name=daemon hang . . exit=0
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -34,7 +36,7 @@
 
 namespace {
 
-int listener = -1;
+int listener = -1, client = -1;
 
 [[noreturn]] void Die(const char* what) {
   perror(what);
@@ -90,10 +92,13 @@ void Listen(const char* path) {
   Require(listen(listener, 0) == 0, "listen");
 }
 
-// Takes a client and reads all that it sends.
-void Serve(const char*) {
-  const int client = accept(listener, nullptr, nullptr);
+void Accept(const char*) {
+  client = accept(listener, nullptr, nullptr);
   Require(client >= 0, "accept");
+}
+
+// Reads all that the client sends.
+void Drain(const char*) {
   char buffer[4096];
   while (read(client, buffer, sizeof(buffer)) > 0) {
   }
@@ -153,7 +158,18 @@ void Alarm(const char*) {
   alarm(3600);
 }
 
-// A timer of timer_create(2) or of timerfd_create(2).
+// Waits for the alarm like one that reads its signals.
+void SignalFd(const char*) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGALRM);
+  sigprocmask(SIG_BLOCK, &signals, nullptr);
+  alarm(3600);
+  signalfd_siginfo info;
+  (void)!read(signalfd(-1, &signals, 0), &info, sizeof(info));
+}
+
+// A timer of timer_create(2), and below of timerfd_create(2).
 void Timer(const char*) {
   timer_t timer;
   sigevent event = {};
@@ -234,18 +250,32 @@ void StarveParent(const char*) {
   Require(prlimit(getppid(), RLIMIT_NOFILE, &limit, nullptr) == 0, "prlimit");
 }
 
+// Says what the parent's environment is, to stderr.
+void ParentsEnvironment(const char*) {
+  const std::string path = "/proc/" + std::to_string(getppid()) + "/environ";
+  const int fd = open(path.c_str(), O_RDONLY);
+  if (fd < 0) perror("environ");
+  char buffer[4096];
+  for (ssize_t count; (count = read(fd, buffer, sizeof(buffer))) > 0;) {
+    std::replace(buffer, buffer + count, '\0', '\n');
+    Write(2, buffer, count);
+  }
+}
+
 const std::map<std::string, void (*)(const char*)> kActions = {
     // Says something.
     {"out", [](const char* text) { Write(1, text, strlen(text)); }},
     {"err", [](const char* text) { Write(2, text, strlen(text)); }},
     {"flood", [](const char* size) { Flood(1, size); }},
     {"flood-err", [](const char* size) { Flood(2, size); }},
+    {"parents-environment", ParentsEnvironment},
     // Ends.
     {"exit", [](const char* status) { _exit(atoi(status)); }},
     {"raise", [](const char* number) { raise(atoi(number)); }},
     // Waits.
     {"hang", [](const char*) { Hang(); }},
-    {"serve", Serve},
+    {"accept", Accept},
+    {"drain", Drain},
     {"connect", Connect},
     {"receive", Receive},
     {"send", Send},
@@ -265,6 +295,7 @@ const std::map<std::string, void (*)(const char*)> kActions = {
     // Prepares.
     {"ignore", [](const char* number) { signal(atoi(number), SIG_IGN); }},
     {"alarm", Alarm},
+    {"signalfd", SignalFd},
     {"timer", Timer},
     {"setsid", [](const char*) { setsid(); }},
     {"subreaper", [](const char*) { prctl(PR_SET_CHILD_SUBREAPER, 1); }},
@@ -279,29 +310,37 @@ const std::map<std::string, void (*)(const char*)> kActions = {
     {"starve-parent", StarveParent},
 };
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  for (int i = 1; i < argc; ++i) {
-    std::string word = argv[i];
+// The actions in `words`, up to the null pointer behind them.
+void Run(char** words) {
+  for (; *words; ++words) {
+    std::string word = *words;
     const size_t equals = word.find('=');
-    const char* value = equals == word.npos ? "" : argv[i] + equals + 1;
+    const char* value = equals == word.npos ? "" : *words + equals + 1;
     if (equals != word.npos) word.resize(equals);
     if (word == ".") _exit(0);
+    if (word == "thread") {  // Does the rest, while the first one waits for it.
+      std::thread(Run, words + 1).join();
+      return;
+    }
     if (word == "fork") {
       const pid_t pid = fork();
       Require(pid >= 0, "fork");
-      for (int depth = 1; pid > 0 && depth > 0 && ++i < argc;) {
-        depth += strcmp(argv[i], "fork") == 0;
-        depth -= strcmp(argv[i], ".") == 0;
+      for (int depth = 1; pid > 0 && depth > 0;) {
+        if (!*++words) return;
+        depth += strcmp(*words, "fork") == 0;
+        depth -= strcmp(*words, ".") == 0;
       }
       continue;
     }
     const auto action = kActions.find(word);
     if (action == kActions.end()) {
-      fprintf(stderr, "misbehave: %s: unknown action\n", argv[i]);
-      return 98;
+      fprintf(stderr, "misbehave: %s: unknown action\n", *words);
+      _exit(98);
     }
     action->second(value);
   }
 }
+
+}  // namespace
+
+int main(int, char** argv) { Run(argv + 1); }

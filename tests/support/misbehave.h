@@ -66,13 +66,13 @@ class HarnessTest : public testing::Test {
     }
   }
 
-  static std::unique_ptr<Child> Spawn(const ChildOptions& options) {
+  static std::unique_ptr<Child> SpawnWith(const ChildOptions& options) {
     auto child = Child::Spawn(options);
     EXPECT_TRUE(child.ok()) << child.status();
     return child.ok() ? std::move(*child) : nullptr;
   }
   static std::unique_ptr<Child> Spawn(std::vector<std::string> actions) {
-    return Spawn(Misbehave(std::move(actions)));
+    return SpawnWith(Misbehave(std::move(actions)));
   }
 
   // As many of our descendants run under the name `name`.

@@ -3,12 +3,17 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
+#include <cerrno>
+#include <climits>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <map>
 #include <sstream>
@@ -19,23 +24,36 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "lib/unique_fd.h"
 
 namespace harness {
 namespace {
 
+void RequireDescriptors(const std::string& path) {
+  if (errno != EMFILE && errno != ENFILE) return;
+  fprintf(stderr, "checker: open %s: %s\n", path.c_str(), strerror(errno));
+  _exit(2);  // Not a word more, with what others may have tampered with.
+}
+
 std::string ReadFile(const std::string& path) {
+  errno = 0;
   std::ifstream file(path);
+  if (!file) RequireDescriptors(path);
   std::ostringstream content;
   content << file.rdbuf();
   return content.str();
 }
 
 // The entries of `folder` that are numbers, as /proc names processes, threads
-// and descriptors.
-std::vector<int> NumbersIn(const std::string& folder) {
+// and descriptors. `error` is why there are none, 0 otherwise.
+std::vector<int> NumbersIn(const std::string& folder, int* error = nullptr) {
   std::vector<int> numbers;
   DIR* dir = opendir(folder.c_str());
-  if (!dir) return numbers;
+  if (error) *error = dir ? 0 : errno;
+  if (!dir) {
+    RequireDescriptors(folder);
+    return numbers;
+  }
   while (const dirent* entry = readdir(dir)) {
     int number;
     if (absl::SimpleAtoi(entry->d_name, &number)) numbers.push_back(number);
@@ -116,6 +134,24 @@ const std::map<long, BlockingCall>& BlockingCalls() {
   return calls;
 }
 
+// Whether `fd` of `pid` is a socket that waits no longer than it was told, by
+// SO_RCVTIMEO or SO_SNDTIMEO.
+bool HasTimeout(pid_t pid, int fd) {
+#ifdef SYS_pidfd_getfd
+  const ipc::UniqueFd process(
+      static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  const ipc::UniqueFd copy(
+      static_cast<int>(syscall(SYS_pidfd_getfd, process.get(), fd, 0)));
+  for (int option : {SO_RCVTIMEO, SO_SNDTIMEO}) {
+    timeval timeout = {};
+    socklen_t size = sizeof(timeout);
+    getsockopt(copy.get(), SOL_SOCKET, option, &timeout, &size);
+    if (timeout.tv_sec != 0 || timeout.tv_usec != 0) return true;
+  }
+#endif
+  return false;
+}
+
 // "0 0x4 0x7ffe... ...": the number of the call and its arguments.
 bool IsBlocked(pid_t pid, const std::string& syscall_line,
                std::string* description) {
@@ -137,17 +173,26 @@ bool IsBlocked(pid_t pid, const std::string& syscall_line,
   *description = known.name;
   if (known.on_descriptor) {
     const int fd = static_cast<int>(argument(0));
+    if (HasTimeout(pid, fd)) return false;
     absl::StrAppend(description, " on descriptor ", fd, " (",
                     DescriptorTarget(pid, fd), ")");
   }
   return true;
 }
 
-// Whether an alarm clock may still wake the process: it catches SIGALRM.
-bool CatchesAlarm(const std::string& status) {
-  const uint64_t caught =
-      strtoull(Field(status, "SigCgt").c_str(), nullptr, 16);
-  return caught & (uint64_t{1} << (SIGALRM - 1));
+// Whether a timer may still wake the process. An alarm clock is not to be seen,
+// only that somebody would hear it: SIGALRM is caught, or blocked as for
+// signalfd.
+bool MayBeWokenByTimer(pid_t pid, const std::string& status) {
+  for (const char* key : {"SigCgt", "SigBlk"}) {
+    const uint64_t signals = strtoull(Field(status, key).c_str(), nullptr, 16);
+    if (signals & (uint64_t{1} << (SIGALRM - 1))) return true;
+  }
+  if (!ReadFile(absl::StrFormat("/proc/%d/timers", pid)).empty()) return true;
+  const std::vector<Descriptor> open = Descriptors(pid);
+  return std::any_of(open.begin(), open.end(), [](const Descriptor& one) {
+    return one.target == "anon_inode:[timerfd]";
+  });
 }
 
 }  // namespace
@@ -177,7 +222,13 @@ std::vector<UnixSocket> UnixSockets() {
 
 std::vector<Descriptor> Descriptors(pid_t pid) {
   std::vector<Descriptor> descriptors;
-  for (int number : NumbersIn(absl::StrFormat("/proc/%d/fd", pid))) {
+  int error;
+  const std::vector<int> numbers =
+      NumbersIn(absl::StrFormat("/proc/%d/fd", pid), &error);
+  if ((error == EACCES || error == EPERM) && IsAlive(pid)) {
+    descriptors.push_back({INT_MAX, kHidden, false});
+  }
+  for (int number : numbers) {
     const std::string info =
         ReadFile(absl::StrFormat("/proc/%d/fdinfo/%d", pid, number));
     const long flags = strtol(Field(info, "flags").c_str(), nullptr, 8);
@@ -224,6 +275,12 @@ std::vector<pid_t> Descendants(pid_t pid) {
   return found;
 }
 
+bool IsAlive(pid_t pid) {
+  const std::vector<std::string> stat =
+      StatFields(absl::StrFormat("/proc/%d", pid));
+  return !stat.empty() && stat[0] != "Z" && stat[0] != "X";
+}
+
 std::string CommandName(pid_t pid) {
   std::string name = ReadFile(absl::StrFormat("/proc/%d/comm", pid));
   return std::string(absl::StripSuffix(name, "\n"));
@@ -242,7 +299,9 @@ Activity ObserveActivity(const std::vector<pid_t>& pids) {
   std::vector<std::string> descriptions;
   for (pid_t pid : pids) {
     const std::string process = absl::StrFormat("/proc/%d", pid);
-    if (CatchesAlarm(ReadFile(process + "/status"))) activity.blocked = false;
+    if (MayBeWokenByTimer(pid, ReadFile(process + "/status"))) {
+      activity.blocked = false;
+    }
     for (int thread : NumbersIn(process + "/task")) {
       const std::string folder = absl::StrCat(process, "/task/", thread);
       const std::vector<std::string> stat = StatFields(folder);
@@ -251,6 +310,10 @@ Activity ObserveActivity(const std::vector<pid_t>& pids) {
       absl::StrAppend(&activity.fingerprint, thread, ":",
                       Field(status, "voluntary_ctxt_switches"), ":",
                       Field(status, "nonvoluntary_ctxt_switches"), ";");
+      if (stat[0] == "T") {  // Not a tracer's "t": that one is with it.
+        descriptions.push_back(CommandName(pid) + " is stopped by a signal");
+        continue;
+      }
       std::string description;
       if (stat[0] != "S" ||
           !IsBlocked(pid, ReadFile(folder + "/syscall"), &description)) {

@@ -1,7 +1,9 @@
 // What the kernel shows of processes and sockets under /proc: the view from
 // outside that lets a check wait for a program without asking it to cooperate.
 // Every function answers for this moment only, and treats a process that has
-// just ended as one that has nothing. None blocks. See proc(5).
+// just ended as one that has nothing. None blocks. When this process has no
+// descriptor left to look with, it ends with status 2 and one line on stderr:
+// whoever brought that about must not look innocent for it. See proc(5).
 #ifndef TESTS_SUPPORT_PROC_H_
 #define TESTS_SUPPORT_PROC_H_
 
@@ -29,6 +31,9 @@ struct Descriptor {
   std::string target;  // "/dev/null", "socket:[4711]", "pipe:[42]", ...
   bool close_on_exec;
 };
+// A process that does not let us look (PR_SET_DUMPABLE in prctl(2)) has just
+// one, of number INT_MAX, target kHidden and without close_on_exec.
+constexpr char kHidden[] = "hidden from the checker";
 std::vector<Descriptor> Descriptors(pid_t pid);
 
 // Whether `pid` or one of its descendants has a socket listening at `path`,
@@ -37,6 +42,9 @@ bool ListensAt(pid_t pid, const std::string& path);
 
 // All descendants of `pid`, not itself, zombies included.
 std::vector<pid_t> Descendants(pid_t pid);
+
+// Whether `pid` exists and is no zombie.
+bool IsAlive(pid_t pid);
 
 // The name of the program that `pid` runs; at most 15 bytes. See comm in
 // proc(5).
@@ -48,8 +56,10 @@ size_t ResidentMemory(pid_t pid);
 // What a set of processes is doing, thread by thread.
 struct Activity {
   // True when every thread sleeps in a call that only another process can end:
-  // no running thread, no time-out, no alarm clock. False also when the kernel
-  // does not let us look.
+  // no running thread, no time-out, no timer. (An alarm clock whose signal is
+  // left to kill or awaited by sigwait(3) is not seen, and a socket's time-out
+  // only where pidfd_getfd(2) is permitted.) False also when the kernel does
+  // not let us look.
   bool blocked = false;
   // Changes whenever any of the threads has run. Two equal ones, both blocked,
   // mean that nothing has happened in between, and that nothing will.

@@ -41,10 +41,12 @@ std::string Summary(const std::string& lab,
   Tally core, robust;
   for (const Result& result : results) {
     Tally& tally = result.kind == Kind::kCore ? core : robust;
-    tally.possible += result.points;
     if (!result.skipped.empty()) {
       ++skipped;
-    } else if (result.passed) {
+      continue;
+    }
+    tally.possible += result.points;
+    if (result.passed) {
       ++passed;
       tally.points += result.points;
     } else if (++failed == 1) {

@@ -1,6 +1,7 @@
 #include "tests/support/scratch_dir.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -21,8 +22,20 @@ ScratchDir::ScratchDir() : path_("/tmp/labXXXXXX") {
 }
 
 ScratchDir::~ScratchDir() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
+  namespace fs = std::filesystem;
+  std::error_code error, ignored;
+  fs::remove_all(path_, error);
+  if (!error) return;
+  // A program may have made folders that nobody may enter. Root may; for all
+  // others, they are opened on the way down. Links are not followed.
+  chmod(path_.c_str(), 0700);
+  for (fs::recursive_directory_iterator entry(path_, ignored), end;
+       !ignored && entry != end; entry.increment(ignored)) {
+    if (fs::is_directory(entry->symlink_status(ignored))) {
+      chmod(entry->path().c_str(), 0700);
+    }
+  }
+  fs::remove_all(path_, ignored);
 }
 
 std::vector<std::string> ScratchDir::Entries() const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -13,9 +14,22 @@ namespace {
 constexpr size_t kWidth = 80;
 constexpr size_t kLabelWidth = 10;
 
+// `text` without what could act on a terminal or break an XML file: a program's
+// stderr and the names it gives to itself and to files are part of a story.
+std::string Printable(absl::string_view text) {
+  std::string out;
+  for (const char& c : text) {
+    const bool plain = absl::ascii_isprint(c) || c == '\n';
+    absl::StrAppend(&out, plain ? std::string(1, c)
+                                : absl::CHexEscape(absl::string_view(&c, 1)));
+  }
+  return out;
+}
+
 // `text` behind `label`, its lines kept, long ones broken between words, all of
 // it in a column of its own.
-std::string Labelled(absl::string_view label, absl::string_view text) {
+std::string Labelled(absl::string_view label, absl::string_view unsafe_text) {
+  const std::string text = Printable(unsafe_text);
   std::string indent(4, ' ');
   std::string out = absl::StrCat(indent, label);
   out.append(kLabelWidth - std::min(kLabelWidth - 1, label.size()), ' ');

@@ -30,7 +30,7 @@ class Story {
   const std::string& title() const { return title_; }
 
   // The whole story, indented by four columns and at most 80 wide where the
-  // words allow it.
+  // words allow it. What is not printable ASCII is shown in C's escapes.
   std::string Tell() const;
 
  private:

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -30,10 +31,9 @@ std::vector<pid_t> ProcessesOf(const Child& child) {
   return pids;
 }
 
-size_t MemoryOf(const Child& child) {
-  size_t sum = 0;
-  for (pid_t pid : ProcessesOf(child)) sum += ResidentMemory(pid);
-  return sum;
+bool AnybodyAlive() {
+  const std::vector<pid_t> pids = Descendants(getpid());
+  return std::any_of(pids.begin(), pids.end(), IsAlive);
 }
 
 }  // namespace
@@ -60,11 +60,16 @@ Waited Supervisor::WaitUntil(absl::FunctionRef<bool()> condition,
     const absl::Time now = absl::Now();
     const bool quiet = now - quiet_since >= kQuietBeforeLook;
     // What the dead have sent over a network may still be on its way.
-    if (all_ended && (quiet || watched.fd < 0)) return Waited::kEnded;
+    if (all_ended && (quiet || watched.fd < 0) && !AnybodyAlive()) {
+      return Waited::kEnded;
+    }
     if (now >= deadline_) return Waited::kDeadline;
 
     if (quiet) {
-      Activity activity = ObserveActivity(Descendants(getpid()));
+      const std::vector<pid_t> pids = Descendants(getpid());
+      // Nobody is left, though somebody else may still hold their stdout.
+      if (pids.empty()) return Waited::kEnded;
+      Activity activity = ObserveActivity(pids);
       if (!activity.blocked || activity.fingerprint != fingerprint) {
         fingerprint = activity.blocked ? activity.fingerprint : "";
         same_since = now;
@@ -85,29 +90,56 @@ Waited Supervisor::WaitUntil(absl::FunctionRef<bool()> condition,
   }
 }
 
+void Supervisor::AwaitNobody() {
+  WaitUntil([] { return !AnybodyAlive(); });
+}
+
 bool Supervisor::AllEnded() const {
   return std::all_of(children_.begin(), children_.end(),
                      [](const auto& child) { return child->closed(); });
 }
 
 bool Supervisor::BreaksLimit() {
+  const std::vector<pid_t> all = Descendants(getpid());
+  std::set<pid_t> orphans(all.begin(), all.end());
   for (const auto& child : children_) {
+    const std::vector<pid_t> pids = ProcessesOf(*child);
+    for (pid_t pid : pids) orphans.erase(pid);
     if (child->flooded()) {
       detail_ = absl::StrCat(child->name(), " wrote more than ",
                              child->limits().output, " bytes of output");
-    } else if (ProcessesOf(*child).size() > child->limits().processes) {
-      detail_ = absl::StrCat(child->name(), " made more than ",
-                             child->limits().processes, " processes");
-    } else if (MemoryOf(*child) > child->limits().memory) {
-      detail_ = absl::StrCat(child->name(), " used more than ",
-                             child->limits().memory >> 20, " MiB of memory");
-    } else {
+    } else if (!BreaksLimit(child->name(), pids, child->limits())) {
       continue;
     }
-    kill(-child->pid(), SIGKILL);
+    if (!child->ended()) kill(-child->pid(), SIGKILL);
     return true;
   }
-  return false;
+  // Daemons, by the limits of one child: nobody knows whose they are.
+  const std::vector<pid_t> daemons(orphans.begin(), orphans.end());
+  if (daemons.empty() || children_.empty() ||
+      !BreaksLimit(CommandName(daemons[0]), daemons,
+                   children_.front()->limits())) {
+    return false;
+  }
+  for (pid_t pid : daemons) kill(pid, SIGKILL);
+  return true;
+}
+
+bool Supervisor::BreaksLimit(const std::string& name,
+                             const std::vector<pid_t>& pids,
+                             const Limits& limits) {
+  size_t memory = 0;
+  for (pid_t pid : pids) memory += ResidentMemory(pid);
+  if (pids.size() > limits.processes) {
+    detail_ =
+        absl::StrCat(name, " made more than ", limits.processes, " processes");
+  } else if (memory > limits.memory) {
+    detail_ = absl::StrCat(name, " used more than ", limits.memory >> 20,
+                           " MiB of memory");
+  } else {
+    return false;
+  }
+  return true;
 }
 
 }  // namespace harness

@@ -3,6 +3,7 @@
 #define TESTS_SUPPORT_SUPERVISOR_H_
 
 #include <poll.h>
+#include <sys/types.h>
 
 #include <memory>
 #include <string>
@@ -18,9 +19,9 @@ namespace harness {
 // How a wait came out.
 enum class Waited {
   kMet,       // The condition holds.
-  kEnded,     // Every child has ended, so that it never will.
+  kEnded,     // Every child has ended, and who was left, so it never will.
   kBlocked,   // Every child waits for somebody else, for ever.
-  kBroke,     // A child broke a limit and was killed.
+  kBroke,     // A child or its daemons broke a limit and were killed.
   kDeadline,  // Time is up.
 };
 
@@ -39,6 +40,10 @@ class Supervisor {
   Waited WaitUntil(absl::FunctionRef<bool()> condition,
                    pollfd watched = {-1, 0, 0});
 
+  // Waits until no process of the children is left, or those that are do not
+  // mean to go: who was killed takes a moment to die.
+  void AwaitNobody();
+
   // After kBlocked: who waits for what. After kBroke: which limit.
   const std::string& detail() const { return detail_; }
 
@@ -47,6 +52,9 @@ class Supervisor {
  private:
   bool AllEnded() const;
   bool BreaksLimit();
+  // The same for `pids`, which `name` made; detail_ says which limit.
+  bool BreaksLimit(const std::string& name, const std::vector<pid_t>& pids,
+                   const Limits& limits);
 
   const absl::Time deadline_;
   std::vector<std::unique_ptr<Child>> children_;

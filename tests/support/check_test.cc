@@ -1,0 +1,330 @@
+// Runs a whole checker, check_test_checker.cc, on programs that misbehave.
+#include "tests/support/check.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <climits>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/child.h"
+#include "tests/support/misbehave.h"
+#include "tests/support/proc.h"
+#include "tests/support/scratch_dir.h"
+#include "tests/support/supervisor.h"
+
+namespace harness {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+constexpr char kChecker[] = "tests/support/check_test_checker";
+
+// What a checker said and how it ended.
+struct Judged {
+  std::string out, err, ending, xml;
+};
+
+class CheckTest : public HarnessTest {
+ protected:
+  // What makes a program pass, as actions of misbehave; $1 is the socket.
+  static constexpr char kListen[] = "listen=\"$1\"";
+  static constexpr char kServe[] = "accept drain unlink=\"$1\"";
+  static constexpr char kGood[] =
+      "listen=\"$1\" accept drain unlink=\"$1\" out='served\n'";
+
+  // The path of a program that, asked to serve, does `actions`.
+  std::string Program(
+      const std::string& actions,
+      const std::string& refuse = "err='program: --bad: no\n' exit=2") {
+    char misbehave[PATH_MAX] = "";
+    EXPECT_TRUE(realpath(kMisbehave, misbehave));
+    const std::string path = scratch_.File("program");
+    std::ofstream(path) << "#!/bin/sh\ncase $1 in\n--bad) exec '" << misbehave
+                        << "' " << refuse
+                        << ";;\n--socket=*) set -- \"${1#*=}\""
+                        << "; exec '" << misbehave << "' " << actions
+                        << ";;\nesac\n";
+    chmod(path.c_str(), 0700);
+    return path;
+  }
+
+  // Runs the checker to its end.
+  Judged RunChecker(std::vector<std::string> args) {
+    const std::string xml = scratch_.File("test.xml");
+    unlink(xml.c_str());
+    ChildOptions options;
+    options.program = kChecker;
+    options.name = "checker";
+    options.args = std::move(args);
+    options.environment = {"XML_OUTPUT_FILE=" + xml, "SECRET=of the parent"};
+    options.folder = scratch_.path();
+    options.limits.address_space = 0;
+    Supervisor supervisor(absl::Now() + kPatience);
+    auto checker = supervisor.Spawn(options);
+    EXPECT_TRUE(checker.ok()) << checker.status();
+    supervisor.WaitUntil([&] { return (*checker)->closed(); });
+    std::ostringstream content;
+    content << std::ifstream(xml).rdbuf();
+    return {(*checker)->out(), (*checker)->err(), (*checker)->Ending(),
+            content.str()};
+  }
+
+  // Judges a program by one check.
+  Judged Judge(const std::string& check, const std::string& actions) {
+    return RunChecker({"--lab=sample", "--gtest_filter=*." + check,
+                       "program=" + Program(actions)});
+  }
+
+  // A file that names what catches a mutant.
+  std::string Mutant(const std::string& header) {
+    const std::string path = scratch_.File("mutant.patch");
+    std::ofstream(path) << header << "--- a\n+++ b\n";
+    return "--mutant=" + path;
+  }
+
+  static std::vector<pid_t> ProcessesNamed(const std::string& name) {
+    std::vector<pid_t> found;
+    DIR* proc = opendir("/proc");
+    while (const dirent* entry = readdir(proc)) {
+      int pid;
+      if (absl::SimpleAtoi(entry->d_name, &pid) && CommandName(pid) == name) {
+        found.push_back(pid);
+      }
+    }
+    closedir(proc);
+    return found;
+  }
+
+  // A name for a process, unlike any other on this machine: 15 bytes.
+  const std::string unique_ = absl::StrCat("left", getpid());
+  const ScratchDir scratch_;
+};
+
+// Verdicts --------------------------------------------------------------------
+
+TEST_F(CheckTest, GoodProgramPasses) {
+  const Judged run = RunChecker({"--lab=sample", "program=" + Program(kGood)});
+  EXPECT_EQ(run.ending, "exit status 0") << run.out;
+  EXPECT_EQ(run.err, "");
+  EXPECT_THAT(run.out, StartsWith("sample: judging ("));
+  EXPECT_THAT(run.out,
+              HasSubstr("ok    Serves: the program serves a client\n"));
+  EXPECT_THAT(run.out, HasSubstr("ok    Refuses: the program refuses\n"));
+  EXPECT_THAT(run.out, HasSubstr("skip  ForAnotherMachine: something else\n"
+                                 "      not run: no such machine\n"));
+  EXPECT_THAT(run.out,
+              HasSubstr("sample: 3 of 3 checks passed, 1 not run; core "
+                        "5 of 5 points, robust 1 of 1\n"));
+}
+
+TEST_F(CheckTest, BadProgramFails) {
+  const Judged run =
+      RunChecker({"--lab=sample", "program=" + Program(kGood, "exit=2")});
+  EXPECT_EQ(run.ending, "exit status 1");
+  EXPECT_THAT(run.out, HasSubstr("FAIL  Refuses: the program refuses\n"));
+  EXPECT_THAT(run.out, HasSubstr("    step 1    started program --bad\n"));
+  EXPECT_THAT(run.out, HasSubstr("    seen      on stderr: nothing\n"));
+  EXPECT_THAT(run.out, HasSubstr("2 of 3 checks passed, 1 not run; core 5 of 5 "
+                                 "points, robust 0 of 1\n"));
+}
+
+TEST_F(CheckTest, PointsAreInTheXml) {
+  const Judged run =
+      RunChecker({"--lab=sample", "program=" + Program(kGood, "exit=2")});
+  const auto properties = [](const char* check, const char* kind, int points,
+                             int possible) {
+    return ContainsRegex(absl::StrCat(
+        "name=\"", check, "\"[^~]*name=\"kind\" value=\"", kind,
+        "\"/>[^~]*name=\"points\" value=\"", points,
+        "\"/>[^~]*name=\"points_possible\" value=\"", possible, "\"/>"));
+  };
+  EXPECT_THAT(run.xml, properties("Serves", "core", 3, 3));
+  EXPECT_THAT(run.xml, properties("Refuses", "robust", 0, 1));
+  EXPECT_THAT(run.xml, properties("ForAnotherMachine", "core", 0, 0))
+      << "what was not run earns nothing";
+}
+
+TEST_F(CheckTest, MutantMustFailByExactlyTheChecksItNames) {
+  const std::string silent = "program=" + Program(kGood, "exit=2");
+  const auto verdict = [&](const std::string& header,
+                           const std::string& program) {
+    return RunChecker({"--lab=sample", Mutant(header), program}).ending;
+  };
+  EXPECT_EQ(verdict("Caught-by: Refuses\n", silent), "exit status 0");
+  EXPECT_EQ(verdict("Caught-by: Serves\n", silent), "exit status 1");
+  EXPECT_EQ(verdict("Caught-by: Serves\nCaught-by: Refuses\n", silent),
+            "exit status 1");
+  EXPECT_EQ(verdict("", silent), "exit status 1");
+  EXPECT_EQ(verdict("Caught-by: Refuses\n", "program=" + Program(kGood)),
+            "exit status 1");
+}
+
+TEST_F(CheckTest, StarterMustFailFirstWhereItIsSaidTo) {
+  const auto verdict = [&](const std::string& check,
+                           const std::string& program) {
+    return RunChecker({"--lab=sample", "--starter=" + check, program}).ending;
+  };
+  const std::string empty = "program=" + Program("exit=1", "exit=1");
+  EXPECT_EQ(verdict("Serves", empty), "exit status 0");
+  EXPECT_EQ(verdict("Refuses", empty), "exit status 1");
+  EXPECT_EQ(verdict("Serves", "program=" + Program(kGood)), "exit status 1");
+}
+
+TEST_F(CheckTest, BadCallIsRefusedInOneLine) {
+  for (const char* arg : {"--nonsense", "program", "program=/no/such/file",
+                          "program=", "program=/etc/passwd"}) {
+    const Judged run = RunChecker({"--lab=sample", arg});
+    EXPECT_EQ(run.ending, "exit status 2") << arg;
+    EXPECT_EQ(run.out, "");
+    EXPECT_THAT(run.err, AllOf(StartsWith("checker: "), HasSubstr(arg)));
+    EXPECT_EQ(run.err.find('\n'), run.err.size() - 1);
+  }
+}
+
+// Programs that misbehave -----------------------------------------------------
+
+TEST_F(CheckTest, HangIsToldWithThePlace) {
+  const Judged run = Judge("Serves", absl::StrCat(kListen, " receive"));
+  EXPECT_EQ(run.ending, "exit status 1");
+  EXPECT_THAT(run.out,
+              ContainsRegex("expected  the program reads all that a client "
+                            "sent\n    seen      nobody will ever move "
+                            "again: misbehave waits in recv on"));
+}
+
+TEST_F(CheckTest, StoppingItselfIsTold) {
+  const Judged run = Judge("Serves", absl::StrCat(kListen, " stop"));
+  EXPECT_EQ(run.ending, "exit status 1");
+  EXPECT_THAT(run.out, HasSubstr("misbehave is stopped by a signal"));
+}
+
+TEST_F(CheckTest, ExitingWith0AtOnceGainsNothing) {
+  const Judged run = Judge("Serves", "exit=0");
+  EXPECT_EQ(run.ending, "exit status 1");
+  EXPECT_THAT(run.out, HasSubstr("it ended first: program, exit status 0\n"));
+}
+
+TEST_F(CheckTest, DyingBeforeItListensIsToldWithItsStderr) {
+  const Judged run = Judge("Serves", "err='my bind failed\n' raise=11");
+  EXPECT_EQ(run.ending, "exit status 1");
+  EXPECT_THAT(run.out, HasSubstr("it ended first: program, killed by SIGSEGV"));
+  EXPECT_THAT(run.out, HasSubstr("    stderr    program wrote:\n"
+                                 "              my bind failed\n"));
+}
+
+TEST_F(CheckTest, FakedReportGainsNothing) {
+  const std::string fake =
+      "'[==========] 4 tests ran.\n[  PASSED  ] 4 tests.\nok    Serves: the "
+      "program serves a client\n\x1b[2J'";
+  const Judged run =
+      Judge("Serves", absl::StrCat("out=", fake, " err=", fake, " exit=0"));
+  EXPECT_EQ(run.ending, "exit status 1");
+  EXPECT_THAT(run.out, Not(HasSubstr("\nok  ")));
+  EXPECT_THAT(run.out, Not(HasSubstr("\n[")));
+  EXPECT_THAT(run.out, Not(HasSubstr("\x1b")));
+  EXPECT_THAT(run.out, HasSubstr("core 0 of 3 points"));
+  EXPECT_THAT(run.xml, HasSubstr("name=\"points\" value=\"0\""));
+}
+
+TEST_F(CheckTest, DaemonIsToldAndKilled) {
+  const Judged run = Judge(
+      "Serves", absl::StrCat(kListen, " name=", unique_,
+                             " fork setsid fork close=1 close=2 hang . . ",
+                             kServe, " out='served\n' exit=0"));
+  EXPECT_EQ(run.ending, "exit status 1");
+  EXPECT_THAT(run.out, ContainsRegex(
+                           absl::StrCat("seen      still there, now killed: .*",
+                                        unique_, " .pid [0-9]+.")));
+  EXPECT_THAT(ProcessesNamed(unique_), IsEmpty());
+}
+
+TEST_F(CheckTest, ServerThatGoesIntoTheBackgroundDoesNotListen) {
+  const Judged run = Judge(
+      "Serves",
+      absl::StrCat("name=", unique_, " fork setsid ", kGood, " . exit=0"));
+  EXPECT_EQ(run.ending, "exit status 1");
+  EXPECT_THAT(run.out,
+              HasSubstr("expected  a stream socket of program listens"));
+  EXPECT_THAT(ProcessesNamed(unique_), IsEmpty());
+}
+
+TEST_F(CheckTest, ChildLeftRunningIsToldAndKilled) {
+  const Judged run =
+      Judge("Serves", absl::StrCat("name=", unique_, " fork hang . ", kGood));
+  EXPECT_EQ(run.ending, "exit status 1");
+  EXPECT_THAT(run.out, HasSubstr("still there, now killed: " + unique_));
+  EXPECT_THAT(ProcessesNamed(unique_), IsEmpty());
+}
+
+TEST_F(CheckTest, WhoIsLeftAfterAFailureIsKilledToo) {
+  const Judged run = Judge(
+      "Serves",
+      absl::StrCat("name=", unique_, " fork setsid ignore=15 hang . exit=1"));
+  EXPECT_EQ(run.ending, "exit status 1");
+  EXPECT_THAT(ProcessesNamed(unique_), IsEmpty());
+}
+
+TEST_F(CheckTest, FloodIsTold) {
+  const Judged run = Judge("Serves", absl::StrCat(kListen, " flood"));
+  EXPECT_EQ(run.ending, "exit status 1");
+  EXPECT_THAT(run.out,
+              HasSubstr("program wrote more than 1048576 bytes of output"));
+}
+
+TEST_F(CheckTest, SocketFileLeftBehindIsNoted) {
+  const Judged run =
+      Judge("Serves", absl::StrCat(kListen, " accept drain out='served\n'"));
+  EXPECT_EQ(run.ending, "exit status 0");
+  EXPECT_THAT(run.out, HasSubstr("      note: the program ended and left its "
+                                 "socket file behind\n"));
+}
+
+TEST_F(CheckTest, SocketsThatAreHiddenAreNotFew) {
+  if (geteuid() == 0) GTEST_SKIP() << "nobody can hide from root";
+  const Judged run = Judge("KeepsFewDescriptors",
+                           absl::StrCat(kListen, " accept undumpable drain"));
+  EXPECT_EQ(run.ending, "exit status 1");
+  EXPECT_THAT(run.out, HasSubstr("hidden from the checker"));
+}
+
+TEST_F(CheckTest, ProgramCannotReadTheCheckersEnvironment) {
+  if (geteuid() == 0) GTEST_SKIP() << "nobody can hide from root";
+  const Judged run = Judge("Serves", "parents-environment");
+  EXPECT_THAT(run.out, HasSubstr("Permission denied"));
+  EXPECT_THAT(run.out, Not(HasSubstr("SECRET")));
+}
+
+TEST_F(CheckTest, CheckerWithoutDescriptorsLetsNobodyPass) {
+  const Judged run =
+      Judge("KeepsFewDescriptors",
+            absl::StrCat(kListen, " starve-parent accept drain"));
+  EXPECT_EQ(run.ending, "exit status 2");
+  EXPECT_THAT(run.err, ContainsRegex("checker: open /proc/.*: Too many open "
+                                     "files\n$"));
+}
+
+TEST_F(CheckTest, FoldersThatNobodyMayEnterAreRemoved) {
+  const Judged run = Judge(
+      "Serves", absl::StrCat("lock-folder ", kGood, " out=\"$PWD\" exit=0"));
+  const size_t at = run.out.find("/tmp/lab");
+  ASSERT_NE(at, run.out.npos) << run.out;
+  EXPECT_NE(access(run.out.substr(at, 14).c_str(), F_OK), 0);
+}
+
+}  // namespace
+}  // namespace harness
