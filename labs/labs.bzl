@@ -14,7 +14,7 @@ def _packages(labs):
 
 # The checks never link a student's code, and the tests may use everything.
 OURS = [
-    "//lib:__pkg__",
+    "//lib:__subpackages__",
     "//tests:__subpackages__",
     "//tools:__subpackages__",
 ]

@@ -1,7 +1,9 @@
 // Passing open file descriptors from process to process.
 //
+//   const char tag = 'F';  // Not "F", whose NUL would count.
 //   const int fd = file.get();
-//   absl::Status status = ipc::SendFds(socket, "F", absl::MakeSpan(&fd, 1));
+//   absl::Status status = ipc::SendFds(socket, absl::MakeSpan(&tag, 1),
+//                                      absl::MakeSpan(&fd, 1));
 //   ...
 //   char tag;
 //   auto received = ipc::ReceiveFds(socket, absl::MakeSpan(&tag, 1));
@@ -32,9 +34,11 @@ struct ReceivedFds {
 // Sends `fds`, which stay the caller's, together with `data` over a UNIX
 // socket. On a stream all of `data` goes out, the descriptors with its first
 // byte; there must be at least one (EINVAL). At most kMaxFds (EINVAL, and
-// nothing is sent). Blocks like send(2). EBADF: one of them is not open;
-// ETOOMANYREFS: more in flight than RLIMIT_NOFILE; EPIPE, ECONNRESET, EAGAIN,
-// EPERM, ENOBUFS as for sendmsg(2). See SCM_RIGHTS in unix(7).
+// nothing is sent). Blocks while there is no room, unless `socket` is
+// non-blocking (EAGAIN, and nothing is sent: what has begun is finished).
+// EBADF: one of them is not open; ETOOMANYREFS: more in flight than
+// RLIMIT_NOFILE; EPIPE, ECONNRESET, EPERM, ENOBUFS as for sendmsg(2). See
+// SCM_RIGHTS in unix(7).
 absl::Status SendFds(int socket, absl::Span<const char> data,
                      absl::Span<const int> fds);
 

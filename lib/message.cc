@@ -4,13 +4,19 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "lib/errno_status.h"
+#include "lib/wait.h"
 
 namespace ipc {
 namespace {
 
 constexpr size_t kControlSize =
     CMSG_SPACE(kMaxFds * sizeof(int)) + CMSG_SPACE(sizeof(ucred));
+
+// SCM_PIDFD of Linux 6.5, which older headers lack: a descriptor of the sender,
+// for sockets that have SO_PASSPIDFD set.
+constexpr int kScmPidfd = 4;
 
 // Big enough for all that can come, so that it is never the reason for a cut.
 // Left uninitialised: only what the kernel or Append wrote is looked at.
@@ -64,21 +70,28 @@ absl::Status SendMessage(int fd, absl::Span<const char> data,
   header.msg_iov = &part;
   header.msg_iovlen = 1;
   header.msg_control = control.bytes;
-  if (!fds.empty()) {
-    Append(&header, SCM_RIGHTS, fds.data(), fds.size() * sizeof(int));
-  }
   if (credentials) {
     Append(&header, SCM_CREDENTIALS, credentials, sizeof(*credentials));
   }
-  do {
+  const size_t claim_size = header.msg_controllen;
+  if (!fds.empty()) {
+    Append(&header, SCM_RIGHTS, fds.data(), fds.size() * sizeof(int));
+  }
+  for (bool begun = false;;) {
     const ssize_t count = sendmsg(fd, &header, MSG_NOSIGNAL);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return ErrnoStatus("sendmsg", "");
-    part.iov_base = static_cast<char*>(part.iov_base) + count;
-    part.iov_len -= count;
-    header.msg_controllen = 0;  // Gone with the first piece.
-  } while (part.iov_len > 0);
-  return absl::OkStatus();
+    if (count >= 0) {
+      begun = true;
+      header.msg_controllen = claim_size;  // The descriptors are gone.
+      part.iov_base = static_cast<char*>(part.iov_base) + count;
+      part.iov_len -= count;
+      if (part.iov_len == 0) return absl::OkStatus();
+    } else if (errno == EAGAIN && begun) {
+      absl::Status ready = WaitWritable(fd, absl::InfiniteFuture());
+      if (!ready.ok()) return ready;
+    } else if (errno != EINTR) {
+      return ErrnoStatus("sendmsg", "");
+    }
+  }
 }
 
 absl::StatusOr<Message> ReceiveMessage(int fd, absl::Span<char> buffer) {
@@ -107,6 +120,9 @@ absl::StatusOr<Message> ReceiveMessage(int fd, absl::Span<char> buffer) {
       ucred credentials;
       memcpy(&credentials, CMSG_DATA(one), sizeof(credentials));
       message.credentials = credentials;
+    } else if (one->cmsg_type == kScmPidfd) {
+      FdList unwanted;  // Closed here: no caller takes it.
+      TakeFds(one, &unwanted);
     }
   }
   if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {

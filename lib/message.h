@@ -29,8 +29,8 @@ struct Message {
 };
 
 // Sends `data` with `fds` and, where given, the claim `credentials`; on a
-// stream all of `data`, the control data with its first piece only. See
-// unix(7).
+// stream all of `data`, the descriptors with its first piece only, the claim
+// with each. EAGAIN means that nothing was sent. See unix(7).
 absl::Status SendMessage(int fd, absl::Span<const char> data,
                          absl::Span<const int> fds, const ucred* credentials);
 

@@ -1,5 +1,7 @@
 #include "lib/socket_address.h"
 
+#include <arpa/inet.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 
@@ -7,7 +9,6 @@
 #include <cstring>
 
 #include "absl/strings/escaping.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "lib/errno_status.h"
 
@@ -25,6 +26,15 @@ absl::StatusOr<SocketAddress> AskKernel(absl::string_view operation, int fd,
     return ErrnoStatus(operation, "");
   }
   return SocketAddress::FromKernel(storage, length);
+}
+
+// Whether `host` is an address on an interface that does not exist.
+bool InterfaceIsMissing(const std::string& host) {
+  const size_t percent = host.find('%');
+  in6_addr ignored;
+  return percent != host.npos &&
+         inet_pton(AF_INET6, host.substr(0, percent).c_str(), &ignored) == 1 &&
+         if_nametoindex(host.c_str() + percent + 1) == 0;
 }
 
 }  // namespace
@@ -76,9 +86,8 @@ absl::StatusOr<SocketAddress> SocketAddress::Ip(absl::string_view host,
     return ErrnoStatus("address", absl::CHexEscape(host), EINVAL);
   }
   if (failure) {
-    const bool no_interface =
-        failure == EAI_NONAME && absl::StrContains(host, '%');
-    return ErrnoStatus("address", host, no_interface ? ENODEV : EINVAL);
+    return ErrnoStatus("address", host,
+                       InterfaceIsMissing(std::string(host)) ? ENODEV : EINVAL);
   }
   SocketAddress address;
   memcpy(&address.storage_, found->ai_addr, found->ai_addrlen);

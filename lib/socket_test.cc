@@ -1,15 +1,19 @@
 #include "lib/socket.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <future>
+#include <map>
+#include <string>
 
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "lib/socket_options.h"
 #include "lib/testing.h"
 
 namespace ipc {
@@ -17,22 +21,6 @@ namespace {
 
 // That nothing leaks when a call fails is checked by IpcTest after each test.
 class SocketTest : public IpcTest {};
-
-// From now on every new descriptor is one too many. Expectations have to wait:
-// UBSan opens a pipe to look at an object.
-void AllowNoMoreFds() {
-  rlimit limit;
-  getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = 0;
-  EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
-}
-
-void AllowMoreFds() {
-  rlimit limit;
-  getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
-}
 
 char ReadByte(int fd) {
   char byte = 0;
@@ -169,7 +157,7 @@ TEST_F(SocketTest, WithoutFreeDescriptorsEverythingIsEmfile) {
   Child limited([&] {
     const auto listener = Listen(Address());
     const auto before = OpenFds();
-    AllowNoMoreFds();
+    LimitFreeFds(0);
     const auto other = Listen(Address("other"));
     const auto client = Connect(Address());
     const auto pair = SocketPair();
@@ -187,7 +175,7 @@ TEST_F(SocketTest, ClientKeepsWaitingWhenAcceptHasNoFreeDescriptor) {
     const auto listener = Listen(Address());
     const auto client = Connect(Address());
     EXPECT_EQ(write(client->get(), "x", 1), 1);
-    AllowNoMoreFds();
+    LimitFreeFds(0);
     const auto server = Accept(listener->get());
     AllowMoreFds();
     EXPECT_THAT(server, FailsWith(EMFILE));
@@ -237,6 +225,156 @@ TEST_F(SocketTest, SocketPairIsConnectedAndOfTheTypeAskedFor) {
 
 TEST_F(SocketTest, SocketPairOfAnUnsupportedTypeIsEsocktnosupport) {
   EXPECT_THAT(SocketPair(SOCK_RDM), FailsWith(ESOCKTNOSUPPORT));
+}
+
+class TcpTest : public IpcTest {
+ protected:
+  // What no other running process listens to, with a port that the kernel
+  // chooses.
+  static SocketAddress OwnLoopback() {
+    const pid_t pid = getpid();
+    return SocketAddress::Ip(absl::StrCat("127.", 1 + (pid >> 16) % 254, ".",
+                                          (pid >> 8) % 256, ".", pid % 256),
+                             0)
+        .value();
+  }
+  // A listener like Listen's, except that other sockets may have its port.
+  static UniqueFd ListenToSharedPort(const SocketAddress& address,
+                                     int backlog) {
+    UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_THAT(SetSocketOption(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1), IsOk());
+    EXPECT_EQ(bind(fd.get(), address.data(), address.size()), 0);
+    EXPECT_EQ(listen(fd.get(), backlog), 0);
+    return fd;
+  }
+  // The only descriptor that is not in `before`.
+  static int NewFd(const std::map<int, std::string>& before) {
+    for (const auto& fd : OpenFds()) {
+      if (before.count(fd.first) == 0) return fd.first;
+    }
+    ADD_FAILURE() << "no new descriptor";
+    return -1;
+  }
+};
+
+TEST_F(TcpTest, ListensConnectsAndAccepts) {
+  const auto listener = Listen(OwnLoopback());
+  ASSERT_THAT(listener, IsOk());
+  const auto address = LocalAddress(listener->get());
+  EXPECT_GT(address->port(), 0);
+  const auto client = Connect(*address);
+  ASSERT_THAT(client, IsOk());
+  const auto server = Accept(listener->get());
+  ASSERT_THAT(server, IsOk());
+  for (int fd : {listener->get(), client->get(), server->get()}) {
+    EXPECT_TRUE(IsCloseOnExec(fd));
+  }
+  EXPECT_EQ(PeerAddress(client->get())->ToString(), address->ToString());
+  EXPECT_EQ(PeerAddress(server->get())->ToString(),
+            LocalAddress(client->get())->ToString());
+  ASSERT_EQ(write(client->get(), "x", 1), 1);
+  EXPECT_EQ(ReadByte(server->get()), 'x');
+}
+
+TEST_F(TcpTest, ListensOverIpv6Too) {
+  const auto listener = Listen(SocketAddress::Ip("::1", 0).value());
+  if (!listener.ok()) GTEST_SKIP() << listener.status();
+  const auto address = LocalAddress(listener->get());
+  const auto client = Connect(*address);
+  const auto server = Accept(listener->get());
+  ASSERT_THAT(server, IsOk());
+  EXPECT_EQ(PeerAddress(client->get())->ToString(), address->ToString());
+}
+
+TEST_F(TcpTest, PortOfALiveListenerIsEaddrinuse) {
+  const auto listener = Listen(OwnLoopback());
+  const auto address = LocalAddress(listener->get());
+  const auto second = Listen(*address);
+  EXPECT_THAT(second, FailsWith(EADDRINUSE));
+  EXPECT_THAT(std::string(second.status().message()),
+              ::testing::HasSubstr(" " + address->ToString() + ":"));
+}
+
+TEST_F(TcpTest, ServerStartsAgainWhereItsLastRunClosedFirst) {
+  UniqueFd listener = Listen(OwnLoopback()).value();
+  const SocketAddress address = LocalAddress(listener.get()).value();
+  UniqueFd client = Connect(address).value();
+  UniqueFd server = Accept(listener.get()).value();
+  server.reset();
+  char byte;
+  EXPECT_EQ(read(client.get(), &byte, 1), 0);
+  client.reset();
+  listener.reset();
+  // What was the server's end keeps the port, though nobody has it open.
+  const UniqueFd careless(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  EXPECT_EQ(bind(careless.get(), address.data(), address.size()), -1);
+  EXPECT_EQ(errno, EADDRINUSE);
+  EXPECT_THAT(Listen(address), IsOk());
+}
+
+TEST_F(TcpTest, ConnectToAPortWhereNobodyListensIsEconnrefused) {
+  const UniqueFd bound = Bound(SOCK_STREAM, OwnLoopback());
+  const auto address = LocalAddress(bound.get());
+  const auto client = Connect(*address);
+  EXPECT_THAT(client, FailsWith(ECONNREFUSED));
+  EXPECT_EQ(
+      client.status().message(),
+      "connect " + address->ToString() + ": Connection refused (ECONNREFUSED)");
+}
+
+TEST_F(TcpTest, AcceptGoesOnAfterSignals) {
+  const auto listener = Listen(OwnLoopback());
+  SignalStorm storm;
+  const auto late_client = std::async(std::launch::async, [&] {
+    storm.AwaitInterrupted(SYS_accept4);
+    EXPECT_THAT(Connect(*LocalAddress(listener->get())), IsOk());
+  });
+  EXPECT_THAT(Accept(listener->get()), IsOk());
+}
+
+// A listener whose queue is full leaves a client without an answer. The kernel
+// would ask again after a second; here somebody else answers at once: a socket
+// of the same port, which connects to the client (RFC 793, 3.4, "simultaneous
+// connection").
+TEST_F(TcpTest, ConnectGoesOnAfterSignals) {
+  const UniqueFd listener = ListenToSharedPort(OwnLoopback(), 0);
+  const SocketAddress address = LocalAddress(listener.get()).value();
+  const auto in_the_queue = Connect(address);
+  ASSERT_THAT(in_the_queue, IsOk());
+  UniqueFd peer(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_THAT(SetSocketOption(peer.get(), SOL_SOCKET, SO_REUSEPORT, 1), IsOk());
+  ASSERT_EQ(bind(peer.get(), address.data(), address.size()), 0);
+  const auto before = OpenFds();
+  SignalStorm storm;
+  const auto late_answer = std::async(std::launch::async, [&] {
+    storm.AwaitInterrupted(SYS_ppoll);
+    const auto client = LocalAddress(NewFd(before));
+    EXPECT_EQ(connect(peer.get(), client->data(), client->size()), 0)
+        << ErrnoName(errno);
+  });
+  const auto client = Connect(address);
+  ASSERT_THAT(client, IsOk());
+  late_answer.wait();
+  ASSERT_EQ(write(peer.get(), "x", 1), 1);
+  EXPECT_EQ(ReadByte(client->get()), 'x');
+}
+
+TEST_F(TcpTest, ConnectThatFailsAfterSignalsTellsWhy) {
+  const UniqueFd listener = ListenToSharedPort(OwnLoopback(), 0);
+  const SocketAddress address = LocalAddress(listener.get()).value();
+  const auto in_the_queue = Connect(address);
+  ASSERT_THAT(in_the_queue, IsOk());
+  const auto before = OpenFds();
+  SignalStorm storm;
+  const auto end = std::async(std::launch::async, [&] {
+    storm.AwaitInterrupted(SYS_ppoll);
+    EXPECT_EQ(shutdown(NewFd(before), SHUT_RDWR), 0);
+  });
+  const auto client = Connect(address);
+  EXPECT_THAT(client, FailsWith(ECONNRESET));
+  EXPECT_EQ(client.status().message(),
+            "connect " + address.ToString() +
+                ": Connection reset by peer (ECONNRESET)");
 }
 
 }  // namespace

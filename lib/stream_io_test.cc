@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstdint>
 #include <future>
 #include <string>
 #include <tuple>
@@ -41,18 +40,6 @@ class StreamIo : public IpcTest {
   UniqueFd ours_;
   UniqueFd theirs_;
 };
-
-// Bytes of which no stretch equals another, so that a lost, repeated or
-// misplaced piece shows.
-std::string Pattern(size_t size) {
-  std::string pattern(size, 0);
-  uint32_t state = 1;
-  for (char& byte : pattern) {
-    state = state * 1664525 + 1013904223;
-    byte = static_cast<char>(state >> 24);
-  }
-  return pattern;
-}
 
 int UnreadBytes(int fd) {
   int count = -1;

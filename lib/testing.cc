@@ -5,12 +5,14 @@
 #include <linux/capability.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -96,6 +98,39 @@ bool IsCloseOnExec(int fd) { return fcntl(fd, F_GETFD) == FD_CLOEXEC; }
 
 void MakeNonBlocking(int fd) {
   EXPECT_EQ(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK), 0);
+}
+
+void LimitFreeFds(int count) {
+  const auto open_fds = OpenFds();
+  rlim_t number = 0;
+  while (count > 0) count -= open_fds.count(static_cast<int>(number++)) == 0;
+  rlimit limit;
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = number;
+  EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+void AllowMoreFds() {
+  rlimit limit;
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+std::string SocketTypeName(const ::testing::TestParamInfo<int>& type) {
+  return type.param == SOCK_STREAM  ? "Stream"
+         : type.param == SOCK_DGRAM ? "Datagram"
+                                    : "Seqpacket";
+}
+
+std::string Pattern(size_t size) {
+  std::string pattern(size, 0);
+  uint32_t state = 1;
+  for (char& byte : pattern) {
+    state = state * 1664525 + 1013904223;
+    byte = static_cast<char>(state >> 24);
+  }
+  return pattern;
 }
 
 UniqueFd Bound(int type, const SocketAddress& address) {

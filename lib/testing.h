@@ -53,6 +53,19 @@ bool IsOpen(int fd);
 bool IsCloseOnExec(int fd);
 void MakeNonBlocking(int fd);
 
+// Leaves this process `count` numbers for new descriptors; the next function
+// lifts the limit. Expectations have to wait until then: UBSan opens a pipe to
+// look at an object.
+void LimitFreeFds(int count);
+void AllowMoreFds();
+
+// "Stream" for SOCK_STREAM: for the names of parameterised tests.
+std::string SocketTypeName(const ::testing::TestParamInfo<int>& type);
+
+// Bytes of which no stretch equals another, so that a lost, repeated or
+// misplaced piece shows.
+std::string Pattern(size_t size);
+
 // A socket of `type` bound to `address` with nothing but system calls. Once it
 // is closed, its file is stale.
 UniqueFd Bound(int type, const SocketAddress& address);

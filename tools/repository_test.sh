@@ -40,6 +40,9 @@ while IFS= read -r lab; do
   done
 done < <(sed -n 's/^    "\([0-9][0-9]_[a-z_]*\)",$/\1/p' labs/labs.bzl)
 
+# The library on one page is the library of the headers.
+python3 tools/library_doc_test.py || breach "docs/library.md: is not what the headers say"
+
 # Form, by the tools that are there; CONTRIBUTING.md says where they come from.
 mapfile -t cc < <(find "${sources[@]}" -name '*.cc' -o -name '*.h')
 mapfile -t build < <(find . \( -path './bazel-*' -o -path ./.git \) -prune -o \
@@ -53,7 +56,7 @@ form() {
   fi
 }
 form clang-format --dry-run --Werror "${cc[@]}"
-form shellcheck -x lab tools/*.sh .ci/run
+form shellcheck -x lab tools/*.sh tools/bench/*.sh .ci/run
 form buildifier -mode=check -lint=warn "${build[@]}"
 
 ((breaches == 0))

@@ -246,7 +246,7 @@ std::vector<std::string> KillDescendants(absl::Time deadline) {
     }
     while (waitpid(-1, nullptr, WNOHANG) > 0) {
     }
-  } while (waitpid(-1, nullptr, WNOHANG) == 0 && absl::Now() < deadline);
+  } while (waitpid(-1, nullptr, WNOHANG) >= 0 && absl::Now() < deadline);
   std::vector<std::string> names;
   for (const auto& [pid, name] : killed) {
     names.push_back(absl::StrCat(name, " (pid ", pid, ")"));

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -18,6 +19,7 @@
 #include "lib/unique_fd.h"
 #include "tests/support/misbehave.h"
 #include "tests/support/proc.h"
+#include "tests/support/scratch_dir.h"
 
 namespace harness {
 
@@ -187,7 +189,7 @@ class NotBlocked
       public testing::WithParamInterface<std::vector<std::string>> {
  protected:
   static void ExpectDeadline() {
-    const absl::Time deadline = absl::Now() + absl::Milliseconds(600);
+    const absl::Time deadline = absl::Now() + absl::Milliseconds(450);
     Supervisor supervisor(deadline);
     ASSERT_TRUE(supervisor.Spawn(Misbehave(GetParam())).ok());
     EXPECT_EQ(supervisor.WaitUntil(Never), Waited::kDeadline)
@@ -220,6 +222,29 @@ INSTANTIATE_TEST_SUITE_P(
       }
       return name;
     });
+
+TEST_F(SupervisorTest, WhoIsWokenNowAndThenIsNotBlocked) {
+  const ScratchDir scratch;
+  sockaddr_un address = {AF_UNIX, ""};
+  scratch.File("socket").copy(address.sun_path, sizeof(address.sun_path));
+  Supervisor supervisor(absl::Now() + absl::Seconds(1));
+  const auto child = supervisor.Spawn(Misbehave(
+      {std::string("listen=") + address.sun_path, "accept", "drain"}));
+  ASSERT_TRUE(child.ok());
+  ASSERT_TRUE(
+      Await([&] { return ListensAt((*child)->pid(), address.sun_path); }));
+  const ipc::UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(connect(fd.get(), reinterpret_cast<const sockaddr*>(&address),
+                    sizeof(address)),
+            0);
+  // Whenever somebody looks it is blocked, but it has read something since.
+  EXPECT_EQ(supervisor.WaitUntil([&] {
+    EXPECT_EQ(send(fd.get(), "x", 1, MSG_NOSIGNAL), 1);
+    return false;
+  }),
+            Waited::kDeadline)
+      << supervisor.detail();
+}
 
 TEST_F(SupervisorTest, WaitsShareOneDeadline) {
   const absl::Time deadline = absl::Now() + absl::Milliseconds(300);
