@@ -27,6 +27,7 @@ absl::Status ErrnoStatus(absl::string_view operation, absl::string_view object,
 }
 
 int StatusErrno(const absl::Status& status) {
+  if (status.ok()) return 0;  // Before the search: most are.
   int error = 0;
   if (auto payload = status.GetPayload(kErrnoPayload)) {
     (void)absl::SimpleAtoi(std::string(*payload), &error);

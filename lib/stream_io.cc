@@ -17,48 +17,46 @@ int BlockingFlag(absl::Time deadline) {
   return deadline == absl::InfiniteFuture() ? 0 : MSG_DONTWAIT;
 }
 
-absl::StatusOr<size_t> Receive(int fd, absl::Span<char> buffer, int flags) {
+}  // namespace
+
+absl::StatusOr<size_t> ReadSome(int fd, absl::Span<char> buffer) {
   ssize_t count;
   do {
-    count = recv(fd, buffer.data(), buffer.size(), flags);
+    count = recv(fd, buffer.data(), buffer.size(), 0);
   } while (count < 0 && errno == EINTR);
   if (count < 0) return ErrnoStatus("recv", "");
   return static_cast<size_t>(count);
 }
 
-}  // namespace
-
-absl::StatusOr<size_t> ReadSome(int fd, absl::Span<char> buffer) {
-  return Receive(fd, buffer, 0);
-}
-
 absl::StatusOr<bool> ReadExact(int fd, absl::Span<char> buffer,
                                absl::Time deadline) {
+  const int flags = BlockingFlag(deadline);
   size_t got = 0;
   while (got < buffer.size()) {
-    absl::StatusOr<size_t> count =
-        Receive(fd, buffer.subspan(got), BlockingFlag(deadline));
-    if (StatusErrno(count.status()) == EAGAIN) {
-      absl::Status ready = WaitReadable(fd, deadline);
-      if (!ready.ok()) return ready;
-      continue;
-    }
-    if (!count.ok()) return count.status();
-    if (*count == 0) {
-      if (got == 0) return false;
+    const ssize_t count =
+        recv(fd, buffer.data() + got, buffer.size() - got, flags);
+    if (count > 0) {
+      got += count;
+    } else if (count == 0 && got == 0) {
+      return false;
+    } else if (count == 0) {
       return absl::OutOfRangeError(absl::StrCat(
           "end of stream after ", got, " of ", buffer.size(), " bytes"));
+    } else if (errno == EAGAIN) {
+      absl::Status ready = WaitReadable(fd, deadline);
+      if (!ready.ok()) return ready;
+    } else if (errno != EINTR) {
+      return ErrnoStatus("recv", "");
     }
-    got += *count;
   }
   return true;
 }
 
 absl::Status WriteAll(int fd, absl::Span<const char> data,
                       absl::Time deadline) {
+  const int flags = MSG_NOSIGNAL | BlockingFlag(deadline);
   while (!data.empty()) {
-    const ssize_t count = send(fd, data.data(), data.size(),
-                               MSG_NOSIGNAL | BlockingFlag(deadline));
+    const ssize_t count = send(fd, data.data(), data.size(), flags);
     if (count >= 0) {
       data.remove_prefix(count);
     } else if (errno == EAGAIN) {

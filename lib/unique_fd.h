@@ -18,7 +18,9 @@ class UniqueFd {
   UniqueFd() = default;  // Owns nothing.
   explicit UniqueFd(int fd)
       : fd_(fd < 0 ? -1 : fd) {}  // Owns `fd`, if it is one.
-  ~UniqueFd() { reset(); }
+  ~UniqueFd() {
+    if (valid()) reset();  // Most that are destroyed have been moved from.
+  }
 
   UniqueFd(UniqueFd&& other) noexcept : fd_(other.release()) {}
   UniqueFd& operator=(UniqueFd&& other) noexcept {

@@ -187,7 +187,8 @@ void TimerFd(const char*) {
 }
 
 void Spin(const char*) {
-  for (volatile unsigned i = 0;; ++i) {
+  volatile bool forever = true;
+  while (forever) {
   }
 }
 

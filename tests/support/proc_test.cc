@@ -240,8 +240,8 @@ TEST_F(ProcTest, FingerprintChangesWhenAProcessHasRun) {
 }
 
 TEST_F(ProcTest, OneThreadThatRunsIsEnough) {
-  auto child = Spawn({"thread", "spin"});
-  ASSERT_TRUE(Await([&] { return ResidentMemory(child->pid()) > 0; }));
+  auto child = Spawn({"thread", "out=spinning", "spin"});
+  ASSERT_TRUE(Await([&] { return child->out() == "spinning"; }, {child.get()}));
   for (int i = 0; i < 100; ++i) ASSERT_FALSE(Observe(*child).blocked);
 }
 
