@@ -31,6 +31,7 @@ def normalised(text):
     text = re.sub(r"\b[0-9a-f]{16}:", "ADDRESS:", text)
     text = re.sub(r"\d{5,}", "NUMBER", text)
     text = re.sub(r"/tmp/lab\w{6}", "/tmp/labXXXXXX", text)
+    text = re.sub(r"^lab: building for the first time.*\n", "", text)
     return [re.sub(r"\s+", " ", line).strip() for line in text.strip().splitlines()]
 
 

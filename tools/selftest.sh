@@ -21,8 +21,8 @@ bazel_tests() {
   "$LAB_BAZEL" test "${LAB_BAZEL_FLAGS[@]}" --ui_event_filters=-info --show_result=0 \
     --keep_going --test_summary=terse "--build_event_json_file=$events" //...
   status=$?
-  passed=$(grep -c '"testSummary":{"overallStatus":"PASSED"' "$events")
-  failed=$(grep -c '"testSummary":{"overallStatus":"[^P]' "$events")
+  passed=$(grep -c '"overallStatus":"PASSED"' "$events")
+  failed=$(grep -c '"overallStatus":"[^P]' "$events")
   rm -f "$events"
   # Something that does not even compile is no test, but fails as well.
   ((status == 0 || status == 3)) || ((++failed))

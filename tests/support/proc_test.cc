@@ -204,9 +204,12 @@ TEST_F(ProcTest, ChildrenOfEveryThreadAreDescendants) {
 }
 
 TEST_F(ProcTest, CommandNameMayBeAnything) {
-  auto child = Spawn({"name=a) S (b 1 2", "hang"});
-  ASSERT_TRUE(AwaitNamed("a) S (b 1 2"));
-  EXPECT_TRUE(Await([&] { return Observe(*child).blocked; }));
+  auto child = Spawn({"name=a) Z (b 1 2", "hang"});
+  ASSERT_TRUE(AwaitNamed("a) Z (b 1 2"));
+  EXPECT_TRUE(IsAlive(child->pid()));
+  EXPECT_TRUE(Await([&] {
+    return Observe(*child).description == "a) Z (b 1 2 waits in pause";
+  }));
 }
 
 TEST_F(ProcTest, ResidentMemoryGrowsByWhatIsTouched) {

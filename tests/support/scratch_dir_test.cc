@@ -75,6 +75,10 @@ TEST(ScratchDir, DoesNotFollowALinkOutOfIt) {
   {
     const ScratchDir scratch;
     fs::create_directory_symlink(precious.path(), scratch.File("link"));
+    fs::create_directory_symlink(precious.File("locked"),
+                                 scratch.File("link_to_locked"));
+    fs::create_directories(scratch.File("needs/opening"));
+    chmod(scratch.File("needs").c_str(), 0);
   }
   {
     const ScratchDir replaced;  // By a link.

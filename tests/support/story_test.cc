@@ -169,6 +169,15 @@ TEST(Story, WordsAreWrappedAt80Columns) {
   EXPECT_EQ(lines, 10) << "and no line is broken too early";
 }
 
+TEST(Story, ALineMayHaveExactly80Columns) {
+  const std::string word(60, 'w');
+  Story story;
+  story.Fail(word + " 12345", word + " 123456");
+  EXPECT_THAT(story.Tell(), HasSubstr("expected  " + word + " 12345\n"));
+  EXPECT_THAT(story.Tell(),
+              HasSubstr("seen      " + word + "\n              123456\n"));
+}
+
 TEST(Story, AWordThatFitsNowhereStaysWhole) {
   const std::string path(200, 'p');
   Story story;
