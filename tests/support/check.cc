@@ -41,7 +41,9 @@ absl::Time Deadline() {
   return std::min(absl::Now() + kPatience, end_of_run);
 }
 
-// Leaks are not what the labs are about, and looking for them needs ptrace.
+// Leaks are not what the labs are about, and looking for them takes ptrace,
+// which strace needs. Said to every program: with --config=asan all have a
+// sanitizer.
 constexpr char kAsanOptions[] = "ASAN_OPTIONS=detect_leaks=0";
 
 constexpr char kStrace[] = "/usr/bin/strace";
@@ -366,7 +368,6 @@ Process Check::Start(const std::string& program,
   options.umask = umask;
   if (sanitized) {
     options.limits.address_space = 0;  // It reserves terabytes.
-    options.environment = {kAsanOptions};
   }
   return Run(options, absl::StrCat("started ", program, args.empty() ? "" : " ",
                                    absl::StrJoin(args, " "),
@@ -399,6 +400,7 @@ Process Check::Run(ChildOptions options, absl::string_view step) {
   if (over()) return Process(this, nullptr);
   Step(step);
   options.folder = scratch_.path();
+  options.environment = {kAsanOptions};
   absl::StatusOr<Child*> child = supervisor_->Spawn(options);
   if (!child.ok()) {
     Fail("the program can be run", child.status().message());
