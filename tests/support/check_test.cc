@@ -220,9 +220,9 @@ TEST_F(CheckTest, ExitingWith0AtOnceGainsNothing) {
 }
 
 TEST_F(CheckTest, DyingBeforeItListensIsToldWithItsStderr) {
-  const Judged run = Judge("Serves", "err='my bind failed\n' raise=11");
+  const Judged run = Judge("Serves", "err='my bind failed\n' raise=6");
   EXPECT_EQ(run.ending, "exit status 1");
-  EXPECT_THAT(run.out, HasSubstr("it ended first: program, killed by SIGSEGV"));
+  EXPECT_THAT(run.out, HasSubstr("it ended first: program, killed by SIGABRT"));
   EXPECT_THAT(run.out, HasSubstr("    stderr    program wrote:\n"
                                  "              my bind failed\n"));
 }

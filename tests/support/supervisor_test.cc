@@ -305,7 +305,7 @@ TEST_F(SupervisorTest, TooMuchMemoryIsStopped) {
 }
 
 TEST_F(SupervisorTest, WhatStaysWithinTheLimitsIsLeftAlone) {
-  ChildOptions options = Misbehave({"flood=1000", "allocate=20", "bomb=10"});
+  ChildOptions options = Misbehave({"flood=1000", "allocate=5", "bomb=10"});
   options.limits.output = 1000;
   options.limits.processes = 12;
   StartWith(options);
