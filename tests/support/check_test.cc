@@ -7,6 +7,7 @@
 
 #include <climits>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -310,12 +311,19 @@ TEST_F(CheckTest, ProgramCannotReadTheCheckersEnvironment) {
 }
 
 TEST_F(CheckTest, CheckerWithoutDescriptorsLetsNobodyPass) {
+  const std::string where = scratch_.File("where");
   const Judged run =
       Judge("KeepsFewDescriptors",
-            absl::StrCat(kListen, " starve-parent accept drain"));
+            absl::StrCat(kListen, " out=\"$PWD\" starve-parent accept drain >",
+                         where));
   EXPECT_EQ(run.ending, "exit status 2");
   EXPECT_THAT(run.err, ContainsRegex("checker: open /proc/.*: Too many open "
                                      "files\n$"));
+  // It could not tidy up behind itself.
+  std::string left;
+  std::ifstream(where) >> left;
+  ASSERT_THAT(left, StartsWith("/tmp/lab"));
+  std::filesystem::remove_all(left);
 }
 
 TEST_F(CheckTest, FoldersThatNobodyMayEnterAreRemoved) {

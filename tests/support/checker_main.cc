@@ -125,6 +125,10 @@ int Main(int argc, char** argv) {
   listeners.Append(new ShowResults);
   printf("%s: judging (%s)\n", lab.c_str(), DescribeIsolation().c_str());
   const int googletest_says = RUN_ALL_TESTS();
+  if (Check::Results().empty()) {
+    fprintf(stderr, "checker: no check was run: see --gtest_list_tests\n");
+    return kUsageError;
+  }
   fputs(Summary(lab, Check::Results()).c_str(), stdout);
   return Verdict(mutant, starter, googletest_says);
 }
