@@ -1,26 +1,48 @@
 """The one list of labs, and who may use which part of the library.
 
-Write it once by hand, then earn the library's version: the targets that a lab
-teaches are out of its reach, and within reach of every later lab.
+Write it once by hand, then earn the library's version: what a lab teaches is out
+of its reach, and within reach of every later lab that does not teach it again.
 """
 
-LABS = [
-    "01_unix_stream",
+# Each lab, and the targets of //lib that do for you what it makes you write.
+LABS = {
+    "01_unix_stream": [
+        "errno_status",
+        "unique_fd",
+        "socket_address",
+        "socket",
+        "stream_io",
+        "wait",
+        "socket_path",
+    ],
+}
+
+# The checks never link a student's code, and the tests may use everything.
+_OURS = [
+    "//lib:__subpackages__",
+    "//tests:__subpackages__",
+    "//tools:__subpackages__",
 ]
 
 def _packages(labs):
     return (["//labs/%s:__pkg__" % lab for lab in labs] +
             ["//solutions/%s:__pkg__" % lab for lab in labs])
 
-# The checks never link a student's code, and the tests may use everything.
-OURS = [
-    "//lib:__subpackages__",
-    "//tests:__subpackages__",
-    "//tools:__subpackages__",
-]
+def _earned(lab):
+    """The targets that `lab` may use: its name is later than what teaches them."""
+    return [
+        target
+        for earlier in LABS
+        for target in LABS[earlier]
+        if earlier < lab and target not in LABS[lab]
+    ]
 
-EVERY_LAB = _packages(LABS) + OURS
+EVERY_LAB = _packages(LABS) + _OURS
 
-def earned_by(lab):
-    """Visibility of a library target that `lab` teaches to write by hand."""
-    return _packages(LABS[LABS.index(lab) + 1:]) + OURS
+def users_of(target):
+    """Visibility of //lib:`target`: the labs that have earned it, and the kit."""
+    return _packages([lab for lab in LABS if target in _earned(lab)]) + _OURS
+
+def earned_deps(lab):
+    """What the programs of `lab` may include headers of, without more ado."""
+    return ["//lib:" + target for target in ["program"] + _earned(lab)]

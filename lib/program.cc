@@ -13,12 +13,12 @@ namespace {
 
 constexpr int kUsageError = 2;
 
-void PrintHelp(std::initializer_list<Flag> flags) {
+void PrintHelp(std::initializer_list<Flag> flags, const char* arguments) {
   printf("Usage: %s", program_invocation_short_name);
   for (const Flag& flag : flags) {
     printf(" [--%s=%s]", flag.name, flag.text ? "TEXT" : "N");
   }
-  printf("\n");
+  printf("%s%s\n", arguments ? " " : "", arguments ? arguments : "");
   for (const Flag& flag : flags) {
     printf("  --%-10s %s (default: ", flag.name, flag.meaning);
     if (flag.text) {
@@ -48,7 +48,8 @@ void SetNumber(const Flag& flag, const char* value) {
 
 }  // namespace
 
-void ParseFlags(int argc, char** argv, std::initializer_list<Flag> flags) {
+int ParseFlags(int argc, char** argv, std::initializer_list<Flag> flags,
+               const char* arguments) {
   std::vector<option> options;
   for (const Flag& flag : flags) {
     options.push_back({flag.name, required_argument, nullptr, 0});
@@ -68,7 +69,7 @@ void ParseFlags(int argc, char** argv, std::initializer_list<Flag> flags) {
     if (result == ':') RefuseUsage(given, "needs a value; see --help");
     if (result != 0) RefuseUsage(given, "no such flag; see --help");
     if (index == help) {
-      PrintHelp(flags);
+      PrintHelp(flags, arguments);
       exit(0);
     }
     const Flag& flag = flags.begin()[index];
@@ -78,7 +79,10 @@ void ParseFlags(int argc, char** argv, std::initializer_list<Flag> flags) {
       SetNumber(flag, optarg);
     }
   }
-  if (optind < argc) RefuseUsage(argv[optind], "takes flags only; see --help");
+  if (!arguments && optind < argc) {
+    RefuseUsage(argv[optind], "takes flags only; see --help");
+  }
+  return optind;
 }
 
 void Report(const char* operation, const char* object, const char* problem) {

@@ -37,8 +37,11 @@ struct Flag {
 // Sets the variables of `flags` from the command line; texts then point into
 // `argv`. Ends the program with status 2 and one line on stderr when the line
 // has anything else in it, and with status 0 after printing the flags when it
-// has --help. See getopt_long(3).
-void ParseFlags(int argc, char** argv, std::initializer_list<Flag> flags);
+// has --help. A program that also takes arguments says so by `arguments`, such
+// as "MESSAGE...": they end up at the end of `argv`, from the index returned.
+// What comes after -- is an argument. See getopt_long(3).
+int ParseFlags(int argc, char** argv, std::initializer_list<Flag> flags,
+               const char* arguments = nullptr);
 
 // Prints "program: operation object: problem" on stderr. errno is left as it
 // was.

@@ -55,9 +55,11 @@ Result RunAsProgram(const std::function<void()>& body) {
 
 class ProgramTest : public IpcTest {
  protected:
-  // A program with two flags that prints what they are.
-  static Result RunWith(std::vector<std::string> arguments) {
-    return RunAsProgram([&arguments] {
+  // A program with two flags that prints what they are, and its arguments if it
+  // takes any.
+  static Result RunWith(std::vector<std::string> arguments,
+                        const char* takes = nullptr) {
+    return RunAsProgram([&arguments, takes] {
       std::string name = "prog";
       std::vector<char*> argv = {&name[0]};
       for (std::string& argument : arguments) argv.push_back(&argument[0]);
@@ -66,16 +68,21 @@ class ProgramTest : public IpcTest {
 
       const char* path = "/tmp/default";
       int clients = 7;
-      ParseFlags(argc, argv.data(),
-                 {{"socket", &path, "path of the socket file"},
-                  {"clients", &clients, "how many clients to serve"}});
-      printf("[%s] [%d]\n", path, clients);
+      const int first =
+          ParseFlags(argc, argv.data(),
+                     {{"socket", &path, "path of the socket file"},
+                      {"clients", &clients, "how many clients to serve"}},
+                     takes);
+      printf("[%s] [%d]", path, clients);
+      for (int i = first; i < argc; ++i) printf(" %s", argv[i]);
+      printf("\n");
     });
   }
 
   static void ExpectValues(std::vector<std::string> arguments,
-                           const std::string& values) {
-    const Result result = RunWith(std::move(arguments));
+                           const std::string& values,
+                           const char* takes = nullptr) {
+    const Result result = RunWith(std::move(arguments), takes);
     EXPECT_EQ(result.status, 0);
     EXPECT_EQ(result.out, values + "\n");
     EXPECT_EQ(result.err, "");
@@ -107,6 +114,20 @@ TEST_F(ProgramTest, TextMayBeEmptyOrHoldAnything) {
 
 TEST_F(ProgramTest, LastOfSeveralValuesCounts) {
   ExpectValues({"--clients=3", "--clients=4"}, "[/tmp/default] [4]");
+}
+
+TEST_F(ProgramTest, ArgumentsStandAnywhere) {
+  ExpectValues({}, "[/tmp/default] [7]", "TEXT...");
+  ExpectValues({"a", "--socket=/x", "", "-", "b"}, "[/x] [7] a  - b",
+               "TEXT...");
+  ExpectValues({"--clients=2", "--", "--socket=/x"},
+               "[/tmp/default] [2] --socket=/x", "TEXT...");
+}
+
+TEST_F(ProgramTest, HelpNamesTheArguments) {
+  EXPECT_THAT(
+      RunWith({"--help"}, "TEXT...").out,
+      StartsWith("Usage: prog [--socket=TEXT] [--clients=N] TEXT...\n"));
 }
 
 TEST_F(ProgramTest, NumbersGoFromOneToIntMax) {

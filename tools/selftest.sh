@@ -28,15 +28,16 @@ bazel_tests() {
   ((status == 0 || status == 3)) || ((++failed))
 }
 
-# The documents, in a copy of the kit as somebody might have cloned it.
-documents() {
+# What stands in $@, a command, on a copy of the kit as somebody might have
+# cloned it: the path of the copy comes after the command's first two words.
+in_a_copy() {
   local copy status
   copy=$(mktemp -d -t lab.XXXXXX) || return
   export XDG_CACHE_HOME=$copy/cache
   mkdir "$copy/a kit" "$XDG_CACHE_HOME" &&
     tar -c -C "$kit" --exclude-vcs --exclude='./bazel-*' --exclude=./.lab . |
     tar -x -C "$copy/a kit" &&
-    python3 tools/docs_test.py "$copy/a kit" README.md labs/*/README.md
+    "${@:1:2}" "$copy/a kit" "${@:3}"
   status=$?
   "$copy/a kit/lab" bazel clean --expunge >/dev/null 2>&1
   unset XDG_CACHE_HOME
@@ -44,11 +45,13 @@ documents() {
   return "$status"
 }
 
-say "1 of 3: Bazel's tests"
+say "1 of 4: Bazel's tests"
 bazel_tests
-say "2 of 3: the rules of the repository"
+say "2 of 4: the rules of the repository"
 count "rules of the repository" bash tools/repository_test.sh
-say "3 of 3: what the documents show, in a fresh copy of the kit"
-count "documents" documents
+say "3 of 4: what each lab teaches is out of its reach"
+count "reach" in_a_copy bash tools/reach_test.sh
+say "4 of 4: what the documents show, in a fresh copy of the kit"
+count "documents" in_a_copy python3 tools/docs_test.py README.md labs/*/README.md
 printf '%d passed, %d failed\n' "$passed" "$failed"
 exit $((failed > 0))

@@ -1,6 +1,7 @@
 """The rules that judge programs: one prebuilt checker, any programs."""
 
 load("@rules_cc//cc:cc_binary.bzl", "cc_binary")
+load("//labs:labs.bzl", "earned_deps")
 
 def _judge_test_impl(ctx):
     executable = ctx.actions.declare_file(ctx.label.name)
@@ -29,7 +30,7 @@ _judge_test = rule(
 def _arg(program, label):
     return "%s=$(rootpath %s)" % (program, label)
 
-def _programs(sources, prefix = "", copts = [], **kwargs):
+def _programs(lab, sources, prefix = "", copts = [], **kwargs):
     """Builds each program twice.
 
     PROGRAM is what the checks run and watch; PROGRAM_asan is the same source
@@ -37,6 +38,7 @@ def _programs(sources, prefix = "", copts = [], **kwargs):
     compilations side by side take no longer than one.
 
     Args:
+      lab: whose earned part of the library they may use.
       sources: {program: its source}.
       prefix: of the targets' names.
       copts: for the compiler.
@@ -52,7 +54,7 @@ def _programs(sources, prefix = "", copts = [], **kwargs):
                 srcs = [source],
                 copts = copts + asan + (["-g1"] if asan else []),
                 linkopts = asan,
-                deps = ["//lib:program"],
+                deps = earned_deps(lab),
                 **kwargs
             )
     return {program: ":" + prefix + program for program in sources}
@@ -85,6 +87,7 @@ def lab_programs(name, programs, tags = []):
         name = "check",
         lab = name,
         programs = _programs(
+            name,
             {program: program + ".cc" for program in programs},
             tags = tags,
         ),
@@ -115,6 +118,7 @@ def lab_tests(name, programs, first_failure):
         args = ["--starter=" + first_failure],
         lab = name,
         programs = _programs(
+            name,
             {program: "//labs/%s:starter/%s.cc" % (name, program) for program in programs},
             prefix = "starter/",
             copts = ["-Wall", "-Wextra", "-Werror"],
@@ -165,6 +169,7 @@ def _check_instead(lab, source, reference, copts = [], **kwargs):
     program = source.split("/")[1].split("_")[0]
     programs = dict(reference)
     programs.update(_programs(
+        lab,
         {program: source + ".cc"},
         prefix = source + "/",
         copts = copts,
