@@ -1,7 +1,6 @@
 #include "lib/credentials.h"
 
 #include <cerrno>
-#include <utility>
 
 #include "lib/errno_status.h"
 #include "lib/message.h"
@@ -46,12 +45,13 @@ absl::Status AcceptCredentials(int socket) {
 
 absl::StatusOr<ReceivedWithCredentials> ReceiveWithCredentials(
     int socket, absl::Span<char> buffer) {
-  absl::StatusOr<Message> message = ReceiveMessage(socket, buffer);
-  if (!message.ok()) return std::move(message).status();
   ReceivedWithCredentials received;
-  received.size = message->size;
-  const absl::optional<ucred>& sender = message->credentials;
-  if (sender && Vouched(*sender, message->size)) {
+  FdList unwanted;
+  absl::optional<ucred> sender;
+  absl::Status status =
+      ReceiveMessage(socket, buffer, &received.size, &unwanted, &sender);
+  if (!status.ok()) return status;
+  if (sender && Vouched(*sender, received.size)) {
     received.sender = Credentials{sender->pid, sender->uid, sender->gid};
   }
   return received;

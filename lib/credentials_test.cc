@@ -139,7 +139,7 @@ TEST_F(CredentialsTest, WithoutAPeerThereIsEnotconn) {
   const UniqueFd stream(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   EXPECT_THAT(PeerCredentials(stream.get()), FailsWith(ENOTCONN));
 
-  const UniqueFd receiver = BindDatagram(Address()).value();
+  const UniqueFd receiver = Bind(Address(), SOCK_DGRAM).value();
   const UniqueFd sender(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   EXPECT_THAT(PeerCredentials(sender.get()), FailsWith(ENOTCONN));
   ASSERT_EQ(connect(sender.get(), Address().data(), Address().size()), 0);

@@ -1,6 +1,6 @@
 // Datagrams: what one send wrote, one receive returns, whole or not at all.
 //
-//   auto fd = ipc::BindDatagram(*address);
+//   auto fd = ipc::Bind(*address, SOCK_DGRAM);
 //   char buffer[2048];
 //   auto got = ipc::ReceiveFrom(fd->get(), absl::MakeSpan(buffer));
 //   if (!got.ok()) return got.status();  // EMSGSIZE: it was larger than that.
@@ -18,21 +18,16 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "lib/socket_address.h"
-#include "lib/unique_fd.h"
 
 namespace ipc {
 
 struct ReceivedDatagram {
+  ReceivedDatagram() {}  // Were it = default, all of `from` would be zeroed.
+
   size_t size = 0;
   // Not named() when the sender has no name: nobody can answer it.
   SocketAddress from;
 };
-
-// A datagram socket bound to `address`, close-on-exec. Does not block. For a
-// UNIX path this creates the file and leaves removing it to the caller (see
-// SocketPath); SocketAddress::UnixUnnamed() makes the kernel choose an abstract
-// name. Errors as for Listen in socket.h.
-absl::StatusOr<UniqueFd> BindDatagram(const SocketAddress& address);
 
 // Sends `data` as one datagram to `to`. Blocks while the receiver's queue is
 // full, unless `fd` is non-blocking (EAGAIN). Retried after a signal. ENOENT:

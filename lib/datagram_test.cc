@@ -68,7 +68,7 @@ class DatagramTest : public IpcTest {
   }
 
   const SocketAddress address_ = Address("receiver");
-  const UniqueFd receiver_ = BindDatagram(address_).value();
+  const UniqueFd receiver_ = Bind(address_, SOCK_DGRAM).value();
   const UniqueFd sender_{socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
 };
 
@@ -80,12 +80,12 @@ TEST_F(DatagramTest, BoundSocketIsCloseOnExecAndHasItsName) {
 }
 
 TEST_F(DatagramTest, BindFailsAsListenDoes) {
-  const auto again = BindDatagram(address_);
+  const auto again = Bind(address_, SOCK_DGRAM);
   EXPECT_THAT(again, FailsWith(EADDRINUSE));
   EXPECT_THAT(std::string(again.status().message()),
               HasSubstr("bind " + Path("receiver")));
-  EXPECT_THAT(BindDatagram(Address("missing/socket")), FailsWith(ENOENT));
-  EXPECT_THAT(BindDatagram(SocketAddress()), FailsWith(EAFNOSUPPORT));
+  EXPECT_THAT(Bind(Address("missing/socket"), SOCK_DGRAM), FailsWith(ENOENT));
+  EXPECT_THAT(Bind(SocketAddress(), SOCK_DGRAM), FailsWith(EAFNOSUPPORT));
 }
 
 TEST_F(DatagramTest, EachReceiveReturnsWhatOneSendWrote) {
@@ -127,14 +127,15 @@ TEST_F(DatagramTest, UnboundSenderHasNoNameAndCannotBeAnswered) {
   Send(sender_.get(), "x", address_);
   const Datagram got = Receive(receiver_.get());
   EXPECT_FALSE(got.from.named());
-  EXPECT_THAT(SendText(receiver_.get(), "reply", got.from), FailsWith(EINVAL));
+  EXPECT_THAT(SendText(receiver_.get(), "reply", got.from),
+              FailsWith(ENOTCONN));
 }
 
 TEST_F(DatagramTest, EverySenderWithANameCanBeAnswered) {
   for (const SocketAddress& name : {Address("sender"), AbstractAddress("s"),
                                     AbstractAddress(std::string("\0long\0", 6)),
                                     SocketAddress::UnixUnnamed()}) {
-    const UniqueFd sender = BindDatagram(name).value();
+    const UniqueFd sender = Bind(name, SOCK_DGRAM).value();
     Send(sender.get(), "ping", address_);
     const Datagram got = Receive(receiver_.get());
     EXPECT_EQ(got.data, "ping");
@@ -146,7 +147,8 @@ TEST_F(DatagramTest, EverySenderWithANameCanBeAnswered) {
 }
 
 TEST_F(DatagramTest, KernelChoosesFiveHexDigitsForAnUnnamedAddress) {
-  const UniqueFd sender = BindDatagram(SocketAddress::UnixUnnamed()).value();
+  const UniqueFd sender =
+      Bind(SocketAddress::UnixUnnamed(), SOCK_DGRAM).value();
   Send(sender.get(), "x", address_);
   const Datagram got = Receive(receiver_.get());
   EXPECT_THAT(std::string(got.from.abstract_name()),
@@ -155,10 +157,10 @@ TEST_F(DatagramTest, KernelChoosesFiveHexDigitsForAnUnnamedAddress) {
 
 TEST_F(DatagramTest, LongNameAfterAShortOneIsWhole) {
   const UniqueFd short_named =
-      BindDatagram(SocketAddress::UnixUnnamed()).value();
+      Bind(SocketAddress::UnixUnnamed(), SOCK_DGRAM).value();
   const SocketAddress long_name =
       Address(std::string(107 - Path("").size(), 'x'));
-  const UniqueFd long_named = BindDatagram(long_name).value();
+  const UniqueFd long_named = Bind(long_name, SOCK_DGRAM).value();
   Send(sender_.get(), "", address_);
   Send(short_named.get(), "", address_);
   Send(long_named.get(), "", address_);
@@ -188,7 +190,7 @@ TEST_F(DatagramTest, SendToAStreamSocketIsEprototype) {
 }
 
 TEST_F(DatagramTest, SendToASocketConnectedToSomebodyElseIsEperm) {
-  const UniqueFd other = BindDatagram(Address("other")).value();
+  const UniqueFd other = Bind(Address("other"), SOCK_DGRAM).value();
   ConnectTo(receiver_.get(), Address("other"));
   EXPECT_THAT(SendText(sender_.get(), "x", address_), FailsWith(EPERM));
   EXPECT_THAT(SendText(other.get(), "x", address_), IsOk());
@@ -242,7 +244,7 @@ TEST_F(DatagramTest, NoDescriptorIsEbadfAndNoSocketEnotsock) {
 }
 
 TEST_F(DatagramTest, ReceiveGoesOnAfterSignals) {
-  const UniqueFd named = BindDatagram(Address("sender")).value();
+  const UniqueFd named = Bind(Address("sender"), SOCK_DGRAM).value();
   SignalStorm storm;
   const auto late_sender = std::async(std::launch::async, [&] {
     storm.AwaitInterrupted(SYS_recvfrom);
@@ -285,7 +287,7 @@ TEST_F(DatagramTest, DescriptorsThatNobodyAskedForAreDropped) {
 class Udp : public IpcTest {
  protected:
   static UniqueFd BindToFreePort() {
-    return BindDatagram(SocketAddress::Ip("127.0.0.1", 0).value()).value();
+    return Bind(SocketAddress::Ip("127.0.0.1", 0).value(), SOCK_DGRAM).value();
   }
 
   const UniqueFd receiver_ = BindToFreePort();

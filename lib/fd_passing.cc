@@ -10,9 +10,11 @@ absl::Status SendFds(int socket, absl::Span<const char> data,
 }
 
 absl::StatusOr<ReceivedFds> ReceiveFds(int socket, absl::Span<char> buffer) {
-  absl::StatusOr<Message> message = ReceiveMessage(socket, buffer);
-  if (!message.ok()) return std::move(message).status();
-  return ReceivedFds{message->size, std::move(message->fds)};
+  absl::StatusOr<ReceivedFds> received(absl::in_place);
+  absl::Status status =
+      ReceiveMessage(socket, buffer, &received->size, &received->fds, nullptr);
+  if (!status.ok()) received = std::move(status);
+  return received;
 }
 
 }  // namespace ipc

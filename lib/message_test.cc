@@ -73,6 +73,21 @@ bool SameFile(int a, int b) {
          first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
+struct Message {
+  size_t size = 0;
+  FdList fds;
+  absl::optional<ucred> credentials;
+};
+
+absl::StatusOr<Message> Receive(int fd, std::string* buffer) {
+  Message message;
+  absl::Status status =
+      ReceiveMessage(fd, absl::MakeSpan(*buffer), &message.size, &message.fds,
+                     &message.credentials);
+  if (!status.ok()) return status;
+  return message;
+}
+
 class MessageTest : public IpcTest, public ::testing::WithParamInterface<int> {
  protected:
   MessageTest() {
@@ -85,7 +100,7 @@ class MessageTest : public IpcTest, public ::testing::WithParamInterface<int> {
   Message ExpectFiles(const std::vector<int>& expected) {
     const auto before = OpenFds();
     std::string buffer(100, 0);
-    auto message = ReceiveMessage(ours_.get(), absl::MakeSpan(buffer));
+    auto message = Receive(ours_.get(), &buffer);
     EXPECT_THAT(message, IsOk());
     if (!message.ok()) return {};
     EXPECT_EQ(buffer.substr(0, message->size), kData);
@@ -229,7 +244,7 @@ TEST_P(MessageTest, CutControlDataIsEmsgsizeAndLeavesNothingOpen) {
     const auto before = OpenFds();
     std::string buffer(100, 0);
     LimitFreeFds(1);
-    const auto cut = ReceiveMessage(ours_.get(), absl::MakeSpan(buffer));
+    const auto cut = Receive(ours_.get(), &buffer);
     AllowMoreFds();
     EXPECT_THAT(cut, FailsWith(EMSGSIZE));
     EXPECT_EQ(cut.status().message(),
@@ -259,8 +274,7 @@ TEST_P(MessageTest, MoreThanHasRoomIsEmsgsizeAndLeavesNothingOpen) {
   ASSERT_EQ(RawControl().AddFds(fds).Send(theirs_.get()), 0);
   const auto before = OpenFds();
   std::string buffer(100, 0);
-  EXPECT_THAT(ReceiveMessage(ours_.get(), absl::MakeSpan(buffer)),
-              FailsWith(EMSGSIZE));
+  EXPECT_THAT(Receive(ours_.get(), &buffer), FailsWith(EMSGSIZE));
   EXPECT_EQ(OpenFds(), before);
 }
 

@@ -1,5 +1,7 @@
 #include "lib/socket.h"
 
+#include <sys/stat.h>
+
 #include <cerrno>
 
 #include "absl/time/time.h"
@@ -23,17 +25,29 @@ absl::Status FinishConnect(int fd, const SocketAddress& address) {
 
 }  // namespace
 
-absl::StatusOr<UniqueFd> Listen(const SocketAddress& address, int backlog) {
-  UniqueFd fd(socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+absl::StatusOr<UniqueFd> Bind(const SocketAddress& address, int type,
+                              mode_t mode) {
+  UniqueFd fd(socket(address.family(), type | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return ErrnoStatus("socket", "");
-  if (address.family() != AF_UNIX) {
+  if (address.family() != AF_UNIX && type == SOCK_STREAM) {
     absl::Status set = SetSocketOption(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
     if (!set.ok()) return set;
+  }
+  // On an unbound UNIX socket this sets the mode that bind gives to the file,
+  // so the file never exists with a wider one, and the umask, which belongs to
+  // the whole process, stays as it is.
+  if (mode != kAnyMode && fchmod(fd.get(), mode) < 0) {
+    return ErrnoStatus("fchmod", address.ToString());
   }
   if (bind(fd.get(), address.data(), address.size()) < 0) {
     return ErrnoStatus("bind", address.ToString());
   }
-  if (listen(fd.get(), backlog) < 0) {
+  return fd;
+}
+
+absl::StatusOr<UniqueFd> Listen(const SocketAddress& address, int backlog) {
+  absl::StatusOr<UniqueFd> fd = Bind(address, SOCK_STREAM);
+  if (fd.ok() && listen(fd->get(), backlog) < 0) {
     return ErrnoStatus("listen", address.ToString());
   }
   return fd;

@@ -1,4 +1,4 @@
-// Stream sockets, made, connected and accepted.
+// Sockets, made, bound, connected and accepted.
 //
 //   auto listener = ipc::Listen(*address);
 //   auto client = ipc::Accept(listener->get());
@@ -12,6 +12,7 @@
 #define LIB_SOCKET_H_
 
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include <utility>
 
@@ -21,14 +22,24 @@
 
 namespace ipc {
 
-// A stream socket bound to `address` and listening; up to backlog + 1 clients
-// wait to be accepted. Does not block. For a UNIX path this creates the file,
-// with the mode 0777 less the umask; ListenAtPath in socket_path.h also removes
-// it again. An internet address is bound with SO_REUSEADDR, so that a server
-// can start again while connections of its last run are in TIME_WAIT.
-// EADDRINUSE when anything stands there already, dead or alive; ENOENT,
-// ENOTDIR, EACCES, EROFS, ENOSPC from the file system; EMFILE, ENFILE, ENOBUFS,
-// ENOMEM. See bind(2), listen(2).
+// The mode of a socket file for which none is asked.
+constexpr mode_t kAnyMode = 0777;
+
+// A socket of `type` (SOCK_STREAM, SOCK_DGRAM, ...) bound to `address`. Does
+// not block. For a UNIX path this creates the file, with `mode` less the umask
+// from the first moment, and leaves removing it to the caller (see SocketPath);
+// SocketAddress::UnixUnnamed() makes the kernel choose an abstract name. An
+// internet stream socket gets SO_REUSEADDR, so that a server can start again
+// while connections of its last run are in TIME_WAIT. EADDRINUSE when anything
+// stands there already, dead or alive; EADDRNOTAVAIL; ENOENT, ENOTDIR, EACCES,
+// EROFS, ENOSPC from the file system; EMFILE, ENFILE, ENOBUFS, ENOMEM. See
+// bind(2).
+absl::StatusOr<UniqueFd> Bind(const SocketAddress& address, int type,
+                              mode_t mode = kAnyMode);
+
+// The same for a stream socket, which then listens: up to backlog + 1 clients
+// wait to be accepted. ListenAtPath in socket_path.h also removes the file. See
+// listen(2).
 absl::StatusOr<UniqueFd> Listen(const SocketAddress& address,
                                 int backlog = SOMAXCONN);
 

@@ -15,17 +15,15 @@
 namespace ipc {
 namespace {
 
-constexpr size_t kPathOffset = offsetof(sockaddr_un, sun_path);
-
 absl::StatusOr<SocketAddress> AskKernel(absl::string_view operation, int fd,
                                         int (*call)(int, sockaddr*,
                                                     socklen_t*)) {
-  sockaddr_storage storage = {};
-  socklen_t length = sizeof(storage);
-  if (call(fd, reinterpret_cast<sockaddr*>(&storage), &length) < 0) {
-    return ErrnoStatus(operation, "");
-  }
-  return SocketAddress::FromKernel(storage, length);
+  SocketAddress address;
+  const int result = address.FillBy([=](sockaddr* bytes, socklen_t* length) {
+    return call(fd, bytes, length);
+  });
+  if (result < 0) return ErrnoStatus(operation, "");
+  return address;
 }
 
 // Whether `host` is an address on an interface that does not exist.
@@ -48,10 +46,9 @@ absl::StatusOr<SocketAddress> SocketAddress::UnixPath(absl::string_view path) {
   }
   SocketAddress address;
   address.storage_.ss_family = AF_UNIX;
-  memcpy(reinterpret_cast<char*>(&address.storage_) + kPathOffset, path.data(),
-         path.size());
-  // The rest of storage_ is zero, so counting one byte more counts the NUL.
-  address.size_ = kPathOffset + path.size() + 1;
+  memcpy(address.name(), path.data(), path.size());
+  address.name()[path.size()] = '\0';
+  address.size_ = kNameOffset + path.size() + 1;
   return address;
 }
 
@@ -61,9 +58,9 @@ absl::StatusOr<SocketAddress> SocketAddress::Abstract(absl::string_view name) {
   }
   SocketAddress address = UnixUnnamed();
   // A NUL comes first, and none at the end.
-  memcpy(reinterpret_cast<char*>(&address.storage_) + kPathOffset + 1,
-         name.data(), name.size());
-  address.size_ = kPathOffset + 1 + name.size();
+  *address.name() = '\0';
+  memcpy(address.name() + 1, name.data(), name.size());
+  address.size_ = kNameOffset + 1 + name.size();
   return address;
 }
 
@@ -96,33 +93,16 @@ absl::StatusOr<SocketAddress> SocketAddress::Ip(absl::string_view host,
   return address;
 }
 
-absl::StatusOr<SocketAddress> SocketAddress::FromKernel(
-    const sockaddr_storage& storage, socklen_t length) {
-  SocketAddress address;
-  if (length > sizeof(address.storage_)) {
-    return ErrnoStatus("socket address", "", EINVAL);
-  }
-  // recvfrom(2) leaves length 0 and the buffer untouched for an unnamed sender.
-  if (length >= sizeof(sa_family_t)) {
-    memcpy(&address.storage_, &storage, length);
-    address.size_ = length;
-  }
-  return address;
-}
-
 absl::string_view SocketAddress::path() const {
-  if (family() != AF_UNIX || size_ <= kPathOffset) return "";
-  const char* path = reinterpret_cast<const char*>(&storage_) + kPathOffset;
+  if (family() != AF_UNIX || size_ <= kNameOffset) return "";
   // A path of all 108 bytes comes without a NUL; an abstract name starts with
   // one, and so gives an empty path.
-  return absl::string_view(path, strnlen(path, size_ - kPathOffset));
+  return absl::string_view(name(), strnlen(name(), size_ - kNameOffset));
 }
 
 absl::string_view SocketAddress::abstract_name() const {
-  if (family() != AF_UNIX || size_ <= kPathOffset || !path().empty()) return "";
-  return absl::string_view(
-      reinterpret_cast<const char*>(&storage_) + kPathOffset + 1,
-      size_ - kPathOffset - 1);
+  if (family() != AF_UNIX || size_ <= kNameOffset || !path().empty()) return "";
+  return absl::string_view(name() + 1, size_ - kNameOffset - 1);
 }
 
 uint16_t SocketAddress::port() const {
@@ -135,7 +115,7 @@ uint16_t SocketAddress::port() const {
 }
 
 bool SocketAddress::named() const {
-  return family() == AF_UNIX ? size_ > kPathOffset : family() != AF_UNSPEC;
+  return family() == AF_UNIX ? size_ > kNameOffset : family() != AF_UNSPEC;
 }
 
 std::string SocketAddress::ToString() const {

@@ -27,7 +27,7 @@ class SocketAddress {
   static constexpr size_t kMaxPathLength = sizeof(sockaddr_un::sun_path) - 1;
 
   // The unnamed address, as a socket has that was never bound: AF_UNSPEC.
-  SocketAddress() = default;
+  SocketAddress() { storage_.ss_family = AF_UNSPEC; }
 
   // The UNIX socket `path`, relative to the working directory of whoever uses
   // it. ENAMETOOLONG beyond kMaxPathLength bytes; EINVAL when empty (the kernel
@@ -51,12 +51,16 @@ class SocketAddress {
   static absl::StatusOr<SocketAddress> Ip(absl::string_view host,
                                           uint16_t port);
 
-  // What the kernel wrote into `address` and `length`, as accept(2),
-  // getsockname(2) or recvfrom(2) leave them. Only the first
-  // sizeof(sockaddr_storage) bytes count; EINVAL when `length` is larger, which
-  // means that the kernel had more to say than there was room for.
-  static absl::StatusOr<SocketAddress> FromKernel(
-      const sockaddr_storage& address, socklen_t length);
+  // Has the kernel write the address: calls `call(sockaddr*, socklen_t*)`,
+  // which hands its arguments to accept(2), getsockname(2), recvfrom(2) or the
+  // like, and returns what that returned. Unnamed where the kernel wrote
+  // nothing.
+  template <typename Call>
+  auto FillBy(Call call) {
+    storage_.ss_family = AF_UNSPEC;
+    size_ = sizeof(storage_);
+    return call(reinterpret_cast<sockaddr*>(&storage_), &size_);
+  }
 
   sa_family_t family() const { return storage_.ss_family; }
   const sockaddr* data() const {
@@ -83,7 +87,13 @@ class SocketAddress {
   std::string ToString() const;
 
  private:
-  sockaddr_storage storage_ = {};
+  char* name() { return reinterpret_cast<char*>(&storage_) + kNameOffset; }
+  const char* name() const { return const_cast<SocketAddress*>(this)->name(); }
+
+  static constexpr socklen_t kNameOffset = offsetof(sockaddr_un, sun_path);
+
+  // Only its first size_ bytes mean anything.
+  sockaddr_storage storage_;
   socklen_t size_ = sizeof(sa_family_t);
 };
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "lib/errno_status.h"
+#include "lib/socket.h"
 #include "lib/socket_address.h"
 
 namespace ipc {
@@ -99,16 +100,9 @@ absl::StatusOr<PathListener> ListenAtPath(absl::string_view path, int backlog,
   absl::Status cleared = RemoveStaleSocket(path);
   if (!cleared.ok()) return cleared;
   PathListener server;
-  server.listener.reset(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!server.listener.valid()) return ErrnoStatus("socket", "");
-  // On an unbound UNIX socket this sets the mode that bind gives to the file,
-  // so the file never exists with a wider one, and the umask, which belongs to
-  // the whole process, stays as it is.
-  if (fchmod(server.listener.get(), mode) < 0)
-    return ErrnoStatus("fchmod", path);
-  if (bind(server.listener.get(), address->data(), address->size()) < 0) {
-    return ErrnoStatus("bind", path);
-  }
+  absl::StatusOr<UniqueFd> listener = Bind(*address, SOCK_STREAM, mode);
+  if (!listener.ok()) return listener.status();
+  server.listener = *std::move(listener);
   absl::StatusOr<SocketPath> file = SocketPath::Adopt(path);
   if (!file.ok()) return file.status();
   server.path = std::move(*file);

@@ -17,6 +17,48 @@ int BlockingFlag(absl::Time deadline) {
   return deadline == absl::InfiniteFuture() ? 0 : MSG_DONTWAIT;
 }
 
+// Goes on after a recv that returned `count`, less than it was asked for.
+// Apart, since nearly always one call is enough.
+absl::StatusOr<bool> ReadRest(int fd, absl::Span<char> buffer, ssize_t count,
+                              int flags, absl::Time deadline) {
+  const size_t size = buffer.size();
+  while (true) {
+    if (count > 0) {
+      buffer.remove_prefix(count);
+      if (buffer.empty()) return true;
+    } else if (count == 0 && buffer.size() == size) {
+      return false;
+    } else if (count == 0) {
+      return absl::OutOfRangeError(absl::StrCat("end of stream after ",
+                                                size - buffer.size(), " of ",
+                                                size, " bytes"));
+    } else if (errno == EAGAIN) {
+      absl::Status ready = WaitReadable(fd, deadline);
+      if (!ready.ok()) return ready;
+    } else if (errno != EINTR) {
+      return ErrnoStatus("recv", "");
+    }
+    count = recv(fd, buffer.data(), buffer.size(), flags);
+  }
+}
+
+// The same for a send.
+absl::Status WriteRest(int fd, absl::Span<const char> data, ssize_t count,
+                       int flags, absl::Time deadline) {
+  while (true) {
+    if (count >= 0) {
+      data.remove_prefix(count);
+      if (data.empty()) return absl::OkStatus();
+    } else if (errno == EAGAIN) {
+      absl::Status ready = WaitWritable(fd, deadline);
+      if (!ready.ok()) return ready;
+    } else if (errno != EINTR) {
+      return ErrnoStatus("send", "");
+    }
+    count = send(fd, data.data(), data.size(), flags);
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<size_t> ReadSome(int fd, absl::Span<char> buffer) {
@@ -31,42 +73,20 @@ absl::StatusOr<size_t> ReadSome(int fd, absl::Span<char> buffer) {
 absl::StatusOr<bool> ReadExact(int fd, absl::Span<char> buffer,
                                absl::Time deadline) {
   const int flags = BlockingFlag(deadline);
-  size_t got = 0;
-  while (got < buffer.size()) {
-    const ssize_t count =
-        recv(fd, buffer.data() + got, buffer.size() - got, flags);
-    if (count > 0) {
-      got += count;
-    } else if (count == 0 && got == 0) {
-      return false;
-    } else if (count == 0) {
-      return absl::OutOfRangeError(absl::StrCat(
-          "end of stream after ", got, " of ", buffer.size(), " bytes"));
-    } else if (errno == EAGAIN) {
-      absl::Status ready = WaitReadable(fd, deadline);
-      if (!ready.ok()) return ready;
-    } else if (errno != EINTR) {
-      return ErrnoStatus("recv", "");
-    }
-  }
-  return true;
+  const size_t wanted = buffer.size();
+  if (wanted == 0) return true;
+  ssize_t count = recv(fd, buffer.data(), wanted, flags);
+  if (count == static_cast<ssize_t>(wanted)) return true;
+  return ReadRest(fd, buffer, count, flags, deadline);
 }
 
 absl::Status WriteAll(int fd, absl::Span<const char> data,
                       absl::Time deadline) {
+  if (data.empty()) return absl::OkStatus();
   const int flags = MSG_NOSIGNAL | BlockingFlag(deadline);
-  while (!data.empty()) {
-    const ssize_t count = send(fd, data.data(), data.size(), flags);
-    if (count >= 0) {
-      data.remove_prefix(count);
-    } else if (errno == EAGAIN) {
-      absl::Status ready = WaitWritable(fd, deadline);
-      if (!ready.ok()) return ready;
-    } else if (errno != EINTR) {
-      return ErrnoStatus("send", "");
-    }
-  }
-  return absl::OkStatus();
+  const ssize_t count = send(fd, data.data(), data.size(), flags);
+  if (count == static_cast<ssize_t>(data.size())) return absl::OkStatus();
+  return WriteRest(fd, data, count, flags, deadline);
 }
 
 }  // namespace ipc

@@ -6,11 +6,9 @@
 
 namespace ipc {
 
-void UniqueFd::reset(int fd) {
-  const int old = std::exchange(fd_, fd);
-  if (old < 0) return;
+void UniqueFd::Close(int fd) {
   const int saved_errno = errno;
-  close(old);
+  close(fd);
   errno = saved_errno;
 }
 

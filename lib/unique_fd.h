@@ -15,12 +15,9 @@ namespace ipc {
 
 class UniqueFd {
  public:
-  UniqueFd() = default;  // Owns nothing.
-  explicit UniqueFd(int fd)
-      : fd_(fd < 0 ? -1 : fd) {}  // Owns `fd`, if it is one.
-  ~UniqueFd() {
-    if (valid()) reset();  // Most that are destroyed have been moved from.
-  }
+  UniqueFd() = default;                   // Owns nothing.
+  explicit UniqueFd(int fd) : fd_(fd) {}  // Owns `fd`, unless it is negative.
+  ~UniqueFd() { reset(); }
 
   UniqueFd(UniqueFd&& other) noexcept : fd_(other.release()) {}
   UniqueFd& operator=(UniqueFd&& other) noexcept {
@@ -30,7 +27,7 @@ class UniqueFd {
 
   bool valid() const { return fd_ >= 0; }
 
-  // The descriptor, still owned here; -1 when there is none.
+  // The descriptor, still owned here; negative when there is none.
   int get() const { return fd_; }
 
   // The descriptor, now the caller's to close; -1 when there was none.
@@ -40,9 +37,14 @@ class UniqueFd {
   // whatever it returns: Linux has freed the number even after EINTR, and a
   // second call could close a descriptor that another thread just got. errno is
   // left as it was, so cleaning up never hides the error that caused it.
-  void reset(int fd = -1);
+  void reset(int fd = -1) {
+    const int old = std::exchange(fd_, fd);
+    if (old >= 0) Close(old);  // Most that are destroyed have been moved from.
+  }
 
  private:
+  static void Close(int fd);
+
   int fd_ = -1;
 };
 

@@ -91,9 +91,10 @@ void Tcp(int count) {
 }
 
 void Datagram(int count) {
-  const ipc::UniqueFd sender = Get(ipc::BindDatagram(UnixAddress("sender")));
+  const ipc::UniqueFd sender =
+      Get(ipc::Bind(UnixAddress("sender"), SOCK_DGRAM));
   const ipc::SocketAddress to = UnixAddress("receiver");
-  const ipc::UniqueFd receiver = Get(ipc::BindDatagram(to));
+  const ipc::UniqueFd receiver = Get(ipc::Bind(to, SOCK_DGRAM));
   const auto data = PayloadOf(kDatagramSize);
   std::string buffer(kDatagramSize, 0);
   for (int i = 0; i < count; ++i) {
