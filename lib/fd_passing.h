@@ -5,8 +5,8 @@
 //   absl::Status status = ipc::SendFds(socket, absl::MakeSpan(&tag, 1),
 //                                      absl::MakeSpan(&fd, 1));
 //   ...
-//   char tag;
-//   auto received = ipc::ReceiveFds(socket, absl::MakeSpan(&tag, 1));
+//   char buffer[100];
+//   auto received = ipc::ReceiveFds(socket, absl::MakeSpan(buffer));
 //   if (!received.ok()) return received.status();
 //   if (received->size == 0) break;  // The end of the stream.
 //   Use(std::move(received->fds.at(0)));

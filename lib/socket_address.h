@@ -1,8 +1,8 @@
 // A socket address: bytes and a length, never one without the other.
 //
-//   auto address = ipc::SocketAddress::UnixPath("/run/lab/socket");
+//   auto address = ipc::SocketAddress::UnixPath(path);
 //   if (!address.ok()) return address.status();  // too long, empty, ...
-//   bind(fd, address->data(), address->size());
+//   if (bind(fd, address->data(), address->size()) < 0) ...
 //
 // The length matters: for an abstract UNIX socket it is part of the name.
 #ifndef LIB_SOCKET_ADDRESS_H_

@@ -1,6 +1,6 @@
 // A listening UNIX socket together with the file that is its name.
 //
-//   auto server = ipc::ListenAtPath("/run/lab/socket");
+//   auto server = ipc::ListenAtPath(path);
 //   if (!server.ok()) return server.status();
 //   auto client = ipc::Accept(server->listener.get());
 //   // ~PathListener removes the file and closes the socket.

@@ -8,7 +8,8 @@ stand in that header as it is shown, white space and comments aside, and in the 
 class; and each public function of each header must be shown. Exempt are what a class
 has by its nature (constructors, the destructor, operator=), lib/testing.h, and a
 header that says "Not for use by others": of that, what is shown must be true.
-Prints each breach and exits with 1 if there is one.
+The example that a header opens with, the lines "//   ...", must be part of what
+lib/examples_test.cc runs for it. Prints each breach and exits with 1 if there is one.
 """
 
 import glob
@@ -17,6 +18,7 @@ import re
 import sys
 
 DOCUMENT = "docs/library.md"
+EXAMPLES = "lib/examples_test.cc"
 NOT_OFFERED = "Not for use by others"
 
 
@@ -83,10 +85,31 @@ def shown(path):
     return {name: declarations(text) for name, text in zip(parts[1::2], parts[2::2])}
 
 
+def unspaced(text):
+    return re.sub(r"\s+", "", text)
+
+
+def first_missing(header, run):
+    """The first line of the example of `header` that `run` does not have after those
+    before it, or None. White space, and what "..." stands for, aside."""
+    opening = open(header).read().split("#ifndef")[0]
+    example = re.findall(r"^//   (.*)", opening, flags=re.M)
+    run = unspaced(run)
+    for line in example or ["an example"]:
+        wanted = unspaced(line)
+        wanted = wanted[:-3] if wanted.endswith("...") else wanted
+        if wanted not in run:
+            return line
+        run = run[run.index(wanted) + len(wanted):]
+    return None
+
+
 def main():
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
     breaches = []
     document = shown(DOCUMENT)
+    parts = re.split(r"^// (lib/\w+\.h)\b.*$", open(EXAMPLES).read(), flags=re.M)
+    examples = dict(zip(parts[1::2], parts[2::2]))
     headers = set(glob.glob("lib/*.h")) - {"lib/testing.h"}
     for header in sorted(set(document) - headers):
         breaches.append("shows %s, which does not exist" % header)
@@ -95,6 +118,9 @@ def main():
         declared = declarations(text)
         if not any(is_function(*one) for one in declared):
             breaches.append("%s: not understood by %s" % (header, sys.argv[0]))
+        line = None if NOT_OFFERED in text else first_missing(header, examples.get(header, ""))
+        if line:
+            breaches.append("%s: %s does not run: %s" % (header, EXAMPLES, line))
         for one in document.get(header, []):
             if one not in declared:
                 breaches.append("%s: has no %s" % (header, "::".join(filter(None, one))))
@@ -103,7 +129,7 @@ def main():
                     and one not in document.get(header, [])):
                 breaches.append("%s: not shown: %s" % (header, "::".join(filter(None, one))))
     for breach in breaches:
-        print("%s: %s" % (DOCUMENT, breach), file=sys.stderr)
+        print("library: %s" % breach, file=sys.stderr)
     return 1 if breaches else 0
 
 

@@ -41,7 +41,7 @@ while IFS= read -r lab; do
 done < <(bash tools/labs.sh)
 
 # The library on one page is the library of the headers.
-python3 tools/library_doc_test.py || breach "docs/library.md: is not what the headers say"
+python3 tools/library_doc_test.py || breach "docs/library.md or lib/examples_test.cc is not what the headers say"
 
 # Form, by the tools that are there; CONTRIBUTING.md says where they come from.
 mapfile -t cc < <(find "${sources[@]}" -name '*.cc' -o -name '*.h')
