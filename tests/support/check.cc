@@ -6,7 +6,9 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -23,6 +25,7 @@
 #include "lib/errno_status.h"
 #include "lib/socket.h"
 #include "lib/socket_address.h"
+#include "tests/support/other_uid.h"
 #include "tests/support/proc.h"
 
 namespace harness {
@@ -44,9 +47,18 @@ absl::Time Deadline() {
 // Leaks are not what the labs are about, and looking for them takes ptrace,
 // which strace needs. Said to every program: with --config=asan all have a
 // sanitizer.
-constexpr char kAsanOptions[] = "ASAN_OPTIONS=detect_leaks=0";
+constexpr char kAsanOptions[] =
+    "ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0";
 
 constexpr char kStrace[] = "/usr/bin/strace";
+
+// Beside this checker, in its runfiles.
+constexpr char kOtherUid[] = "tests/support/libother_uid.so";
+
+ipc::UniqueFd StreamSocket() {
+  return ipc::UniqueFd(
+      socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+}
 
 // Whether strace is there and may trace: some containers forbid ptrace.
 bool CanTrace() {
@@ -123,6 +135,18 @@ void Process::Prints(absl::string_view text) {
                               ", line by line: ", Escaped(text, 200)),
                  Difference(text, child_->out()));
   }
+}
+
+std::string Process::PrintsLine() {
+  std::string line;
+  if (!child_ || check_->over()) return line;
+  check_->Await(absl::StrCat(child_->name(), " prints a line"), [&] {
+    const size_t end = child_->out().find('\n');
+    if (end == std::string::npos) return false;
+    line = child_->out().substr(0, end + 1);
+    return true;
+  });
+  return line;
 }
 
 bool Process::EndedWith(int status) const {
@@ -401,6 +425,10 @@ Process Check::Run(ChildOptions options, absl::string_view step) {
   Step(step);
   options.folder = scratch_.path();
   options.environment = {kAsanOptions};
+  char other_uid[PATH_MAX];
+  if (expects_strangers_ && realpath(kOtherUid, other_uid)) {
+    options.environment.push_back(absl::StrCat("LD_PRELOAD=", other_uid));
+  }
   absl::StatusOr<Child*> child = supervisor_->Spawn(options);
   if (!child.ok()) {
     Fail("the program can be run", child.status().message());
@@ -411,35 +439,70 @@ Process Check::Run(ChildOptions options, absl::string_view step) {
 }
 
 Peer Check::Connect(const std::string& path, const std::string& name) {
-  ipc::UniqueFd fd;
+  return Connect(*ipc::SocketAddress::UnixPath(path), name);
+}
+
+Peer Check::Connect(const ipc::SocketAddress& address,
+                    const std::string& name) {
+  return ConnectSocket(StreamSocket(), address, name);
+}
+
+Peer Check::ConnectSocket(ipc::UniqueFd fd, const ipc::SocketAddress& address,
+                          const std::string& name) {
   if (over()) return Peer(this, std::move(fd), name);
-  const auto address = ipc::SocketAddress::UnixPath(path);
   int error = 0;
-  fd.reset(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   Await("the server takes a connection", [&] {
-    if (connect(fd.get(), address->data(), address->size()) == 0) return true;
+    if (connect(fd.get(), address.data(), address.size()) == 0) return true;
     error = errno == EAGAIN ? 0 : errno;  // EAGAIN: the queue is full just now.
     return error != 0;
   });
   if (error) {
-    Fail(absl::StrCat("a client can connect to ", path),
+    Fail(absl::StrCat("a client can connect to ", address.ToString()),
          ipc::ErrnoStatus("connect", "", error).message());
   }
   if (!over()) Step(absl::StrCat(name, " connected"));
   return Peer(this, std::move(fd), name);
 }
 
+void Check::ExpectStrangers() {
+  if (!over() && access(kOtherUid, R_OK) < 0) {
+    Skip(absl::StrCat(kOtherUid, " is not here: run the checker by Bazel"));
+  }
+  expects_strangers_ = true;
+}
+
+Peer Check::ConnectAsStranger(const ipc::SocketAddress& address) {
+  ipc::UniqueFd fd = StreamSocket();
+  // By the system call, for this thread alone; the saved id leads back.
+  const bool changed =
+      !over() && syscall(SYS_setresuid, kStrangerUid, kStrangerUid, 0) == 0;
+  if (!changed && !over()) {
+    const auto name = ipc::SocketAddress::Abstract(kStranger + scratch_.path());
+    if (bind(fd.get(), name->data(), name->size()) < 0) {
+      Fail("the checker can bind its socket",
+           ipc::ErrnoStatus("bind", name->ToString()).message());
+    }
+  }
+  Peer peer = ConnectSocket(std::move(fd), address,
+                            absl::StrCat("a client of uid ", kStrangerUid));
+  if (changed) syscall(SYS_setresuid, 0, 0, 0);
+  return peer;
+}
+
 void Check::Host(const std::string& path) {
+  Host(*ipc::SocketAddress::UnixPath(path));
+}
+
+void Check::Host(const ipc::SocketAddress& address) {
   if (over()) return;
-  const auto address = ipc::SocketAddress::UnixPath(path);
-  auto listener = ipc::Listen(*address);
+  auto listener = ipc::Listen(address);
   if (!listener.ok()) {
     Fail("the checker can listen there", listener.status().message());
     return;
   }
   host_ = std::move(*listener);
   fcntl(host_.get(), F_SETFL, O_NONBLOCK);
-  Step(absl::StrCat("a server of ours listens at ", path));
+  Step(absl::StrCat("a server of ours listens at ", address.ToString()));
 }
 
 Peer Check::Accept() {

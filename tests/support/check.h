@@ -26,6 +26,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
+#include "lib/socket_address.h"
 #include "lib/unique_fd.h"
 #include "tests/support/child.h"
 #include "tests/support/report.h"
@@ -52,6 +53,9 @@ class Process {
   // Waits until its stdout begins with `text`, and tells the first difference
   // as soon as there is one.
   void Prints(absl::string_view text);
+
+  // Waits until it has printed a line, its first, and returns that.
+  std::string PrintsLine();
 
   // Waits for its end by exit(3) with `status`.
   void Exits(int status);
@@ -159,11 +163,18 @@ class Check : public testing::Test {
   Process StartStoppedAfter(const std::string& call, const std::string& program,
                             const std::vector<std::string>& args);
 
-  // Connects to the UNIX stream socket at `path`.
+  // Connects to the UNIX stream socket at `path`, or at any address.
   Peer Connect(const std::string& path, const std::string& name = "a client");
+  Peer Connect(const ipc::SocketAddress& address, const std::string& name);
 
-  // Listens at `path` in the place of the student's server.
+  // The same as another user, of uid kStrangerUid. Where that cannot be, it
+  // looks so to programs that were started after ExpectStrangers.
+  void ExpectStrangers();
+  Peer ConnectAsStranger(const ipc::SocketAddress& address);
+
+  // Listens at `path`, or at any address, in the place of the student's server.
   void Host(const std::string& path);
+  void Host(const ipc::SocketAddress& address);
   // Closes what Host opened and leaves its file, as a crash does.
   void CloseHost() { host_.reset(); }
   // The client that comes to Host.
@@ -195,6 +206,8 @@ class Check : public testing::Test {
   bool Await(absl::string_view expected, absl::FunctionRef<bool()> condition,
              int watched_fd = -1, short events = 0);
   Process Run(ChildOptions options, absl::string_view step);
+  Peer ConnectSocket(ipc::UniqueFd fd, const ipc::SocketAddress& address,
+                     const std::string& name);
 
   Story story_;
   Result result_;
@@ -202,6 +215,7 @@ class Check : public testing::Test {
   std::string socket_path_;
   bool listened_here_ = false;  // A program, at socket_path_.
   ipc::UniqueFd host_;
+  bool expects_strangers_ = false;
   std::vector<Child*> children_;
   std::unique_ptr<Supervisor> supervisor_;
 };

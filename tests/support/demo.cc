@@ -30,6 +30,17 @@ void Demo::AwaitListening(Child* child, const std::string& path) {
         [&] { return child && ListensAt(child->pid(), path); });
 }
 
+void Demo::ShowLine(Child* child) {
+  size_t& shown = shown_[child];
+  size_t end = 0;
+  Await("the program prints a line", [&] {
+    return child && (end = child->out().find('\n', shown)) != std::string::npos;
+  });
+  if (failed_) return;
+  fputs(child->out().substr(shown, end + 1 - shown).c_str(), stdout);
+  shown = end + 1;
+}
+
 void Demo::Run(const std::string& program,
                const std::vector<std::string>& args) {
   Finish(Spawn(program, args, ""));
@@ -38,7 +49,7 @@ void Demo::Run(const std::string& program,
 void Demo::Finish(Child* child) {
   Await("the program ends", [&] { return child && child->ended(); });
   if (failed_) return;
-  fputs(child->out().c_str(), stdout);
+  fputs(child->out().substr(shown_[child]).c_str(), stdout);
   fputs(child->err().c_str(), stderr);
   if (child->wait_status() != 0) {
     fprintf(stderr, "demo: %s: %s\n", child->name().c_str(),

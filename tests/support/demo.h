@@ -35,10 +35,14 @@ class Demo {
   // Waits until `child` listens at `path`.
   void AwaitListening(Child* child, const std::string& path);
 
+  // Waits until `child` has printed a line, and shows it.
+  void ShowLine(Child* child);
+
   // Shows "$ program args", runs it to its end and shows what it printed.
   void Run(const std::string& program, const std::vector<std::string>& args);
 
-  // Waits for the end of a program that was started, and shows what it printed.
+  // Waits for the end of a program that was started, and shows what it printed
+  // and has not been shown.
   void Finish(Child* child);
 
   // 0 if all went well so far, 1 if not.
@@ -52,6 +56,7 @@ class Demo {
   std::map<std::string, std::string> programs_;
   ScratchDir scratch_;
   Supervisor supervisor_;
+  std::map<Child*, size_t> shown_;  // Bytes of its stdout.
   bool failed_ = false;
 };
 

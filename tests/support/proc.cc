@@ -90,6 +90,19 @@ std::string DescriptorTarget(pid_t pid, int number) {
   return length < 0 ? "" : std::string(target, length);
 }
 
+// The same, in more words for a UNIX socket that has a name.
+std::string DescribeDescriptor(pid_t pid, int number) {
+  const std::string target = DescriptorTarget(pid, number);
+  for (const UnixSocket& socket : UnixSockets()) {
+    if (!socket.path.empty() &&
+        target == absl::StrCat("socket:[", socket.inode, "]")) {
+      return absl::StrCat(target, socket.listening ? " listening at " : " at ",
+                          socket.path);
+    }
+  }
+  return target;
+}
+
 // A call that can last for ever, by its name and where its first argument is a
 // descriptor; and the argument, if any, that would limit its time: `no_limit`
 // there means none.
@@ -175,7 +188,7 @@ bool IsBlocked(pid_t pid, const std::string& syscall_line,
     const int fd = static_cast<int>(argument(0));
     if (HasTimeout(pid, fd)) return false;
     absl::StrAppend(description, " on descriptor ", fd, " (",
-                    DescriptorTarget(pid, fd), ")");
+                    DescribeDescriptor(pid, fd), ")");
   }
   return true;
 }
