@@ -280,6 +280,7 @@ TEST_F(AbstractNamespace, SideBySide) {
   Peer slow = Connect(Address(name_), "the first client");
   const std::string slow_text = RandomText(20), quick_text = RandomText(20);
   slow.Send(Record(slow_text).substr(0, 500), "half a record, and stalls");
+  slow.AwaitRead();
   Peer quick = Connect(Address(name_), "the second client");
   quick.Send(Record(quick_text), "one record");
   server.Prints(Listening(name_) + Line(2, quick_text));

@@ -1,0 +1,111 @@
+// A variant in one process: poll tells which client has something to read.
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <vector>
+
+#include "lib/program.h"
+
+namespace {
+
+struct Client {
+  int fd;
+  int number;
+  size_t got = 0;
+  char record[1025] = {};
+};
+
+bool broken = false;
+
+// Whether the client has ended.
+bool Read(Client* client) {
+  const ssize_t count =
+      recv(client->fd, client->record + client->got, 1024 - client->got, 0);
+  if (count > 0) client->got += count;
+  if (client->got == 1024) {
+    dprintf(1, "client %d: %s\n", client->number, client->record);
+    client->got = 0;
+  }
+  if (count > 0) return false;
+  if (client->got) {
+    dprintf(2, "server: recv: %zu bytes of a record\n", client->got);
+    broken = true;
+  }
+  return close(client->fd) == 0;
+}
+
+bool IsStranger(int fd) {
+  struct ucred peer;
+  socklen_t size = sizeof peer;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+      peer.uid == getuid()) {
+    return false;
+  }
+  dprintf(2, "server: uid %u: not one of us\n", peer.uid);
+  return true;
+}
+
+int Listen(const char* name) {
+  const size_t length = strlen(name);
+  struct sockaddr_un address;
+  memset(&address, 'x', sizeof address);  // Nothing beyond the name matters.
+  address.sun_family = AF_UNIX;
+  if (length > sizeof address.sun_path - 1) {
+    ipc::ReportErrno("bind", name, ENAMETOOLONG);
+    return -1;
+  }
+  address.sun_path[0] = '\0';
+  for (size_t i = 0; i < length; ++i) {
+    address.sun_path[i + 1] = name[i] == '@' ? '\0' : name[i];
+  }
+  socklen_t size = sizeof(sa_family_t) + (length ? length + 1 : 0);
+  const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  if (bind(fd, (struct sockaddr*)&address, size) < 0 || listen(fd, 5) < 0) {
+    ipc::ReportErrno("bind", name);
+    return -1;
+  }
+  size = sizeof address;
+  getsockname(fd, (struct sockaddr*)&address, &size);
+  fputs("listening at ", stdout);
+  for (size_t i = 0; i < size - sizeof(sa_family_t); ++i) {
+    putchar(address.sun_path[i] ? address.sun_path[i] : '@');
+  }
+  printf(", %d bytes of address\n", static_cast<int>(size));
+  fflush(stdout);
+  return fd;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const char* name = "lab";
+  int wanted = 1;
+  ipc::ParseFlags(argc, argv,
+                  {{"name", &name, "name"}, {"clients", &wanted, "count"}});
+  const int listener = Listen(name);
+  if (listener < 0) return 1;
+  std::vector<Client> clients;
+  int accepted = 0;
+  while (accepted < wanted || !clients.empty()) {
+    std::vector<pollfd> fds = {{accepted < wanted ? listener : -1, POLLIN, 0}};
+    for (const Client& client : clients) fds.push_back({client.fd, POLLIN, 0});
+    poll(fds.data(), fds.size(), -1);
+    for (size_t i = clients.size(); i-- > 0;) {
+      if (fds[i + 1].revents && Read(&clients[i])) {
+        clients.erase(clients.begin() + static_cast<int>(i));
+      }
+    }
+    if (!fds[0].revents) continue;
+    const int client = accept(listener, nullptr, nullptr);
+    if (IsStranger(client)) {
+      close(client);
+    } else {
+      clients.push_back({client, ++accepted});
+    }
+  }
+  return broken ? 1 : 0;
+}

@@ -1,0 +1,75 @@
+// A variant that has the kernel reap its children, who report through a pipe.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdio>
+#include <string>
+
+#include "lib/program.h"
+
+int main(int argc, char** argv) {
+  const char* name = "lab";
+  int clients = 1;
+  ipc::ParseFlags(argc, argv,
+                  {{"name", &name, "name"}, {"clients", &clients, "count"}});
+  signal(SIGCHLD, SIG_IGN);
+
+  std::string path = name;
+  std::replace(path.begin(), path.end(), '@', '\0');
+  if (!path.empty()) path.insert(path.begin(), '\0');
+  sockaddr_un address = {};
+  if (path.size() > sizeof(address.sun_path)) {
+    ipc::ReportErrno("bind", name, ENAMETOOLONG);
+    return 1;
+  }
+  address.sun_family = AF_UNIX;
+  std::copy(path.begin(), path.end(), address.sun_path);
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  socklen_t size = offsetof(sockaddr_un, sun_path) + path.size();
+  const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (bind(listener, generic, size) < 0 || listen(listener, 1) < 0) {
+    ipc::ReportErrno("bind", name);
+    return 1;
+  }
+  size = sizeof(address);
+  getsockname(listener, generic, &size);
+  path.assign(address.sun_path, size - offsetof(sockaddr_un, sun_path));
+  std::replace(path.begin(), path.end(), '\0', '@');
+  dprintf(1, "listening at %s, %u bytes of address\n", path.c_str(), size);
+
+  int failures[2];
+  if (pipe2(failures, O_CLOEXEC) < 0) return 1;
+  for (int number = 1; number <= clients;) {
+    const int client = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+    ucred peer;
+    socklen_t length = sizeof(peer);
+    getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &length);
+    if (peer.uid != getuid()) {
+      dprintf(2, "server: refused: a client of uid %u\n", peer.uid);
+    } else if (fork() == 0) {
+      close(listener);
+      char record[1025] = {};
+      ssize_t got;
+      while ((got = recv(client, record, 1024, MSG_WAITALL)) == 1024) {
+        dprintf(1, "client %d: %s\n", number, record);
+      }
+      if (got > 0) {
+        dprintf(2, "server: recv client: only %zd of 1024 bytes\n", got);
+        if (write(failures[1], "x", 1) < 0) return 1;
+      }
+      _exit(0);
+    } else {
+      ++number;
+    }
+    close(client);
+  }
+  close(listener);
+  close(failures[1]);
+  char failure;  // Or the end of the pipe, when the last child has ended.
+  return read(failures[0], &failure, 1) == 0 ? 0 : 1;
+}
