@@ -2,7 +2,7 @@
 # What a lab teaches is out of its reach: neither a dependency on it nor an
 # #include of it builds. Tried in the kit at $1, a copy, for this changes it.
 set -u
-cd "$1" || exit 2
+cd "${1:?the folder of a copy of the kit}" || exit 2
 
 targets=()
 for lab in $(bash tools/labs.sh); do
