@@ -59,6 +59,13 @@ TEST_F(DemoJudgeTest, AnotherTranscriptFailsAndIsShown) {
   EXPECT_THAT(out_, HasSubstr("is:         \"hallo\\n\"\n"));
 }
 
+TEST_F(DemoJudgeTest, LongNumbersMayDiffer) {
+  EXPECT_EQ(Judge({kMisbehave, Transcript("port 12345"), "out=port 54321"}),
+            "exit status 0");
+  EXPECT_EQ(Judge({kMisbehave, Transcript("port 1234"), "out=port 4321"}),
+            "exit status 1");
+}
+
 TEST_F(DemoJudgeTest, FailingDemoFailsWhateverItShows) {
   EXPECT_EQ(Judge({kMisbehave, Transcript("hi"), "out=hi", "exit=1"}),
             "exit status 1");

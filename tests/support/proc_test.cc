@@ -26,6 +26,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::Contains;
+using ::testing::ContainsRegex;
 using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -228,6 +229,15 @@ TEST_F(ProcTest, ABlockedProcessStaysAsItIs) {
   EXPECT_EQ(first.fingerprint, second.fingerprint);
   EXPECT_THAT(first.description,
               StartsWith("misbehave waits in recv on descriptor 3 (socket:["));
+}
+
+TEST_F(ProcTest, SocketIsToldWithItsName) {
+  auto child = Spawn({"listen=", "accept"});
+  ASSERT_TRUE(Await([&] { return Observe(*child).blocked; }));
+  EXPECT_THAT(
+      Observe(*child).description,
+      ContainsRegex("^misbehave waits in accept on descriptor 3 "
+                    "\\(socket:\\[[0-9]+\\] listening at @[0-9a-f]+\\)$"));
 }
 
 TEST_F(ProcTest, FingerprintChangesWhenAProcessHasRun) {
