@@ -70,6 +70,8 @@ int main(int argc, char** argv) {
   }
   close(listener);
   close(failures[1]);
-  char failure;  // Or the end of the pipe, when the last child has ended.
-  return read(failures[0], &failure, 1) == 0 ? 0 : 1;
+  bool failed = false;
+  char failure;  // The pipe ends when the last child has.
+  while (read(failures[0], &failure, 1) > 0) failed = true;
+  return failed ? 1 : 0;
 }
