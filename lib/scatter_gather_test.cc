@@ -261,19 +261,14 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST_P(ScatterGatherInMode, SlowReaderGetsEveryByteThroughSignals) {
   const std::string sent = Pattern(3 << 20);
-  std::string got;
   SignalStorm storm;
   auto slow_reader = std::async(std::launch::async, [&] {
     storm.AwaitInterrupted(GetParam().write_call);
-    char piece[1000];
-    ssize_t count;
-    while ((count = recv(theirs_.get(), piece, sizeof(piece), 0)) > 0) {
-      got.append(piece, count);
-    }
+    return ReadInPieces(theirs_.get());
   });
   EXPECT_THAT(Write(sent, UnevenSizes(sent.size())), IsOk());
   ours_.reset();
-  slow_reader.wait();
+  const std::string got = slow_reader.get();
   EXPECT_EQ(got.size(), sent.size());
   EXPECT_TRUE(got == sent);
 }
@@ -284,12 +279,7 @@ TEST_P(ScatterGatherInMode, EveryByteOfASlowWriterArrivesThroughSignals) {
   SignalStorm storm;
   const auto slow_writer = std::async(std::launch::async, [&] {
     storm.AwaitInterrupted(GetParam().read_call);
-    for (absl::string_view rest = sent; !rest.empty();) {
-      const ssize_t count = send(theirs_.get(), rest.data(),
-                                 std::min<size_t>(rest.size(), 1000), 0);
-      if (count < 0) break;
-      rest.remove_prefix(count);
-    }
+    WriteInPieces(theirs_.get(), sent);
   });
   EXPECT_EQ(Read(&got, UnevenSizes(got.size())).value(), true);
   EXPECT_TRUE(got == sent);

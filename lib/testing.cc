@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
@@ -137,6 +138,25 @@ std::string Pattern(size_t size) {
     byte = static_cast<char>(state >> 24);
   }
   return pattern;
+}
+
+std::string ReadInPieces(int fd) {
+  std::string bytes;
+  char piece[1000];
+  ssize_t count;
+  while ((count = recv(fd, piece, sizeof(piece), 0)) > 0) {
+    bytes.append(piece, count);
+  }
+  return bytes;
+}
+
+void WriteInPieces(int fd, absl::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = send(
+        fd, bytes.data(), std::min<size_t>(bytes.size(), 1000), MSG_NOSIGNAL);
+    if (count < 0) return;
+    bytes.remove_prefix(count);
+  }
 }
 
 UniqueFd Bound(int type, const SocketAddress& address) {

@@ -66,6 +66,11 @@ std::string SocketTypeName(const ::testing::TestParamInfo<int>& type);
 // misplaced piece shows.
 std::string Pattern(size_t size);
 
+// By bare system calls, 1000 bytes at most in each: all that comes from a
+// socket, up to its end; all of `bytes`, unless the other end goes.
+std::string ReadInPieces(int fd);
+void WriteInPieces(int fd, absl::string_view bytes);
+
 // A socket of `type` bound to `address` with nothing but system calls. Once it
 // is closed, its file is stale.
 UniqueFd Bound(int type, const SocketAddress& address);
