@@ -34,8 +34,9 @@ constexpr int kScmPidfd = 4;
 // A header for `part`, with room for all control data that can come, so that it
 // is never the reason for a cut. Not to be copied: it points into itself.
 struct MessageHeader : msghdr {
-  explicit MessageHeader(iovec* part)
-      : msghdr{nullptr, 0, part, 1, control, 0, 0} {}
+  explicit MessageHeader(iovec* part) {
+    static_cast<msghdr&>(*this) = {nullptr, 0, part, 1, control, 0, 0};
+  }
 
   // Adds a control message behind those that are there.
   void Append(int type, const void* data, size_t size) {
@@ -43,7 +44,7 @@ struct MessageHeader : msghdr {
     added->cmsg_level = SOL_SOCKET;
     added->cmsg_type = type;
     added->cmsg_len = CMSG_LEN(size);  // CMSG_SPACE would send the padding too.
-    if (size == sizeof(int)) {         // One descriptor, as most often.
+    if (ABSL_PREDICT_TRUE(size == sizeof(int))) {  // One descriptor.
       memcpy(CMSG_DATA(added), data, sizeof(int));
     } else {
       memcpy(CMSG_DATA(added), data, size);
