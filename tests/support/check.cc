@@ -452,6 +452,7 @@ Process Check::StartFed(const std::string& program, const std::string& input,
   options.name = program;
   options.program = Programs()[sanitized ? program + "_asan" : program];
   options.input = input;
+  options.output_room = 4096;
   options.limits.output = kMuchOutput;
   if (sanitized) options.limits.address_space = 0;
   return Run(options, absl::StrCat("started ", program,

@@ -80,8 +80,7 @@ class Process {
   // The end of its input.
   void EndInput();
 
-  // Nobody reads what it prints, and there is room for little of it. Returns
-  // when it has printed something.
+  // Nobody reads what it prints. Returns when it has printed something.
   void HoldOutput();
   // We read it again.
   void ReadOutput();
@@ -172,7 +171,8 @@ class Check : public testing::Test {
                 mode_t umask = 022);
 
   // The same without arguments, with the file `input` as stdin, or with a pipe
-  // for Process::Feed.
+  // for Process::Feed. The pipe to its stdout is a short one, so that what it
+  // writes does not always fit.
   Process StartFed(const std::string& program, const std::string& input = "",
                    bool sanitized = false);
 

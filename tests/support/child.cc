@@ -128,6 +128,9 @@ absl::StatusOr<std::unique_ptr<Child>> Child::Spawn(
     const ChildOptions& options) {
   auto out = Pipe();
   if (!out.ok()) return out.status();
+  if (options.output_room > 0) {
+    fcntl(out->first.get(), F_SETPIPE_SZ, options.output_room);
+  }
   auto err = Pipe();
   if (!err.ok()) return err.status();
   auto failure = Pipe();
@@ -229,11 +232,6 @@ bool Child::Feed(absl::string_view* bytes) {
     bytes->remove_prefix(count);
   }
   return true;
-}
-
-void Child::HoldOutput(bool hold) {
-  out_.held = hold;
-  if (hold) fcntl(out_.pipe.get(), F_SETPIPE_SZ, 1);  // Rounded up to a page.
 }
 
 bool Child::OutputWaits() const {

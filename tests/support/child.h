@@ -48,6 +48,7 @@ struct ChildOptions {
   std::vector<std::string> environment;  // "NAME=value", beside a minimum.
   std::string folder = "/";              // Its working directory.
   std::string input = "/dev/null";       // Its stdin; "": a pipe, for Feed.
+  int output_room = 0;  // Of the pipe to its stdout, in bytes; 0: the usual.
   mode_t umask = 022;
   Limits limits;
 };
@@ -90,9 +91,8 @@ class Child {
   // Our end of the pipe to its stdin, for poll(2); -1 without one.
   int input() const { return in_.get(); }
 
-  // While held, what it writes on stdout stays in the pipe, which has no room
-  // for more than a page from then on.
-  void HoldOutput(bool hold);
+  // While held, what it writes on stdout stays in the pipe.
+  void HoldOutput(bool hold) { out_.held = hold; }
   // Whether there is anything in the pipe.
   bool OutputWaits() const;
   // From now on nobody reads its stdout.
