@@ -264,8 +264,15 @@ TEST_F(SocketPair, ChildIsKilledAtWork) {
   Process pair = StartAnswered();
   const pid_t child = ChildOf(pair);
   SignalChild(child, SIGSTOP, "SIGSTOP: it reads no more");
-  // Most of it stays in the pipe and in the socket.
-  pair.Feed(RandomText(100000), "100000 letters");
+  pair.ComesDownTo(0, "children that run on", [&] {
+    return absl::StrContains(harness::ObserveActivity({child}).description,
+                             "stopped")
+               ? 0
+               : 1;
+  });
+  pair.Feed(RandomText(2000), "2000 letters");
+  pair.ComesDownTo(1999, "of them that it has not begun to read",
+                   [&] { return pair.Unread(); });
   SignalChild(child, SIGKILL, "SIGKILL");
   pair.Refuses({"child", "SIGKILL"});
 }
@@ -302,7 +309,7 @@ TEST_F(SocketPair, SleepsWhenIdle) {
   Process pair = StartAnswered();
   const pid_t child = ChildOf(pair);
   int quiet_looks = 0;
-  pair.ComesDownTo(0, "running threads, with nothing to read and all answered",
+  pair.ComesDownTo(0, "running threads, with nothing to read and to answer",
                    [&] {
                      const int running = harness::RunningThreads(pair.pid()) +
                                          harness::RunningThreads(child);

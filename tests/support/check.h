@@ -77,6 +77,8 @@ class Process {
   // Writes `bytes` to its stdin, `what` they are in words. It must take them
   // in, if they are more than a pipe holds. After StartFed.
   void Feed(absl::string_view bytes, absl::string_view what);
+  // How many bytes of that it has not read yet.
+  int Unread() const { return child_ ? child_->InputWaits() : 0; }
   // The end of its input.
   void EndInput();
 

@@ -30,7 +30,7 @@ namespace {
 // `fd`, or a copy of it that is not in the place of a standard stream: we may
 // have been started without one of them.
 ipc::UniqueFd AboveStandard(ipc::UniqueFd fd) {
-  if (fd.get() > STDERR_FILENO) return fd;
+  if (!fd.valid() || fd.get() > STDERR_FILENO) return fd;
   return ipc::UniqueFd(fcntl(fd.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
 }
 
@@ -234,9 +234,14 @@ bool Child::Feed(absl::string_view* bytes) {
   return true;
 }
 
-bool Child::OutputWaits() const {
+int Child::InputWaits() const {
   int count = 0;
-  return ioctl(out_.pipe.get(), FIONREAD, &count) == 0 && count > 0;
+  return ioctl(in_.get(), FIONREAD, &count) == 0 ? count : 0;
+}
+
+int Child::OutputWaits() const {
+  int count = 0;
+  return ioctl(out_.pipe.get(), FIONREAD, &count) == 0 ? count : 0;
 }
 
 void Child::AddPollEntries(std::vector<pollfd>* entries) const {

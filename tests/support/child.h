@@ -93,8 +93,9 @@ class Child {
 
   // While held, what it writes on stdout stays in the pipe.
   void HoldOutput(bool hold) { out_.held = hold; }
-  // Whether there is anything in the pipe.
-  bool OutputWaits() const;
+  // How many bytes there are in the pipe; of what it was fed, below.
+  int OutputWaits() const;
+  int InputWaits() const;
   // From now on nobody reads its stdout.
   void CloseOutput() { out_.pipe.reset(); }
 
