@@ -15,6 +15,7 @@ LABS = {
         "wait",
         "socket_path",
     ],
+    "03_socketpair": ["socket"],
     # Whatever takes an address is out of reach: the address is the lesson.
     "04_abstract_namespace": [
         "socket_address",

@@ -54,17 +54,18 @@ def parse(path):
             steps.append([number, None, []])
         elif line.startswith("```"):
             in_block = line == "```console"
-        elif in_block and line.startswith("$ ") and not is_shown_output(steps, line):
+            if in_block:
+                steps.append([number, "", []])
+        elif in_block and line.startswith("$ ") and not is_shown_output(steps):
             steps.append([number, line[2:], []])
         elif in_block:
             steps[-1][2].append(line)
-    return steps
+    return [step for step in steps if step[1] != ""]
 
 
-def is_shown_output(steps, line):
-    """A demo prints prompts of its own."""
-    return steps and steps[-1][1] and steps[-1][1].startswith("./lab demo") and (
-        line.startswith(("$ server", "$ client")))
+def is_shown_output(steps):
+    """A demo prints prompts of its own, so it is the last command of its block."""
+    return steps[-1][1].startswith("./lab demo")
 
 
 class Shell:

@@ -60,6 +60,9 @@ ipc::UniqueFd StreamSocket() {
       socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
 
+// For programs whose output is as big as what they are fed.
+constexpr size_t kMuchOutput = size_t{16} << 20;
+
 // Whether strace is there and may trace: some containers forbid ptrace.
 bool CanTrace() {
   static const bool can = [] {
@@ -224,6 +227,43 @@ void Process::Continue() {
   if (!child_ || check_->over()) return;
   check_->Step(absl::StrCat(child_->name(), " goes on"));
   for (pid_t pid : Descendants(child_->pid())) kill(pid, SIGCONT);
+}
+
+void Process::Feed(absl::string_view bytes, absl::string_view what) {
+  if (!child_ || check_->over()) return;
+  check_->Step(absl::StrCat(child_->name(), " was fed ", what));
+  // One that reads no more has ended or will: what is expected next tells.
+  check_->Await(
+      absl::StrCat(child_->name(), " reads its standard input"),
+      [&] { return !child_->Feed(&bytes) || bytes.empty(); }, child_->input(),
+      POLLOUT);
+}
+
+void Process::EndInput() {
+  if (!child_ || check_->over()) return;
+  check_->Step(absl::StrCat("the standard input of ", child_->name(), " ends"));
+  child_->EndInput();
+}
+
+void Process::HoldOutput() {
+  if (!child_ || check_->over()) return;
+  check_->Step("nobody reads what it prints");
+  child_->HoldOutput(true);
+  check_->Await(absl::StrCat(child_->name(), " prints something"),
+                [&] { return child_->OutputWaits() > 0; });
+}
+
+void Process::ReadOutput() {
+  if (!child_ || check_->over()) return;
+  check_->Step("we read it, a little at a time");
+  child_->HoldOutput(false);
+}
+
+void Process::CloseOutput() {
+  if (!child_ || check_->over()) return;
+  check_->Step(
+      absl::StrCat("we closed the pipe that ", child_->name(), " prints into"));
+  child_->CloseOutput();
 }
 
 void Process::Signal(int signal, absl::string_view name) {
@@ -398,23 +438,72 @@ Process Check::Start(const std::string& program,
                                    sanitized ? " under AddressSanitizer" : ""));
 }
 
-Process Check::StartStoppedAfter(const std::string& call,
-                                 const std::string& program,
-                                 const std::vector<std::string>& args) {
+Process Check::StartFed(const std::string& program, const std::string& input,
+                        bool sanitized) {
+  ChildOptions options;
+  options.name = program;
+  options.program = Programs()[sanitized ? program + "_asan" : program];
+  options.input = input;
+  options.output_room = 4096;
+  options.limits.output = kMuchOutput;
+  if (sanitized) options.limits.address_space = 0;
+  return Run(options, absl::StrCat("started ", program,
+                                   sanitized ? " under AddressSanitizer" : "",
+                                   input.empty() ? "" : " < ", input));
+}
+
+Process Check::StartInterrupted(const std::string& program) {
+  // strace makes the call fail as if a signal with a handler had come, which
+  // only a call that waits does. The first reads and writes are the loader's
+  // and a sanitizer's; each process counts for itself.
+  constexpr char kEarly[] = "read,write";
+  constexpr char kOthers[] =
+      "recvfrom,recvmsg,sendto,sendmsg,readv,writev,wait4,waitid,"
+      "?poll,ppoll,?select,pselect6,?epoll_wait,epoll_pwait";
+  ChildOptions options;
+  if (!Traced(program, {},
+              {"-f", absl::StrCat("-etrace=", kEarly, ",", kOthers),
+               absl::StrCat("--inject=", kEarly, ":error=EINTR:when=12+5"),
+               absl::StrCat("--inject=", kOthers, ":error=EINTR:when=1+3")},
+              &options)) {
+    return Process(this, nullptr);
+  }
+  options.input = "";
+  options.limits.output = kMuchOutput;
+  return Run(options, absl::StrCat("started ", program,
+                                   ", to be interrupted by signals"));
+}
+
+bool Check::Traced(const std::string& program,
+                   const std::vector<std::string>& args,
+                   const std::vector<std::string>& tracing,
+                   ChildOptions* options) {
   char path[PATH_MAX];
   if (!CanTrace() || !realpath(Programs()[program].c_str(), path)) {
     Skip("strace cannot trace here (is it installed, is ptrace permitted?)");
-    return Process(this, nullptr);
+    return false;
   }
+  options->name = program;
+  options->program = kStrace;
+  options->args = {"-qq", "-o/dev/null"};
+  options->args.insert(options->args.end(), tracing.begin(), tracing.end());
+  options->args.push_back(path);
+  options->args.insert(options->args.end(), args.begin(), args.end());
+  return true;
+}
+
+Process Check::StartStoppedAfter(const std::string& call,
+                                 const std::string& program,
+                                 const std::vector<std::string>& args) {
   // strace sends the signal on entry to the call; it takes effect on the way
   // back, before the program's next instruction.
   ChildOptions options;
-  options.name = program;
-  options.program = kStrace;
-  options.args = {"-qq", "-o/dev/null", "-etrace=" + call,
-                  absl::StrCat("--inject=", call, ":signal=SIGSTOP:when=1"),
-                  path};
-  options.args.insert(options.args.end(), args.begin(), args.end());
+  if (!Traced(program, args,
+              {"-etrace=" + call,
+               absl::StrCat("--inject=", call, ":signal=SIGSTOP:when=1")},
+              &options)) {
+    return Process(this, nullptr);
+  }
   return Run(options,
              absl::StrCat("started ", program, " ", absl::StrJoin(args, " "),
                           ", to be stopped right after ", call));

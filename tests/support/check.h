@@ -74,6 +74,21 @@ class Process {
   // Lets a program go on that StartStoppedAfter holds.
   void Continue();
 
+  // Writes `bytes` to its stdin, `what` they are in words. It must take them
+  // in, if they are more than a pipe holds. After StartFed.
+  void Feed(absl::string_view bytes, absl::string_view what);
+  // How many bytes of that it has not read yet.
+  int Unread() const { return child_ ? child_->InputWaits() : 0; }
+  // The end of its input.
+  void EndInput();
+
+  // Nobody reads what it prints. Returns when it has printed something.
+  void HoldOutput();
+  // We read it again.
+  void ReadOutput();
+  // Nobody will, ever.
+  void CloseOutput();
+
   // Sends it `signal`, named `name`.
   void Signal(int signal, absl::string_view name);
 
@@ -157,6 +172,16 @@ class Check : public testing::Test {
                 const std::vector<std::string>& args, bool sanitized = false,
                 mode_t umask = 022);
 
+  // The same without arguments, with the file `input` as stdin, or with a pipe
+  // for Process::Feed. The pipe to its stdout is a short one, so that what it
+  // writes does not always fit.
+  Process StartFed(const std::string& program, const std::string& input = "",
+                   bool sanitized = false);
+
+  // The same, with signals that interrupt it (EINTR) in every system call that
+  // waits, again and again. Skipped where strace cannot trace.
+  Process StartInterrupted(const std::string& program);
+
   // The same, held as soon as its first system call `call` has returned, until
   // Process::Continue. Needs strace and the permission to trace; where that is
   // missing, the check is skipped.
@@ -205,6 +230,10 @@ class Check : public testing::Test {
   // Waits, and tells what happened instead if `condition` is not met.
   bool Await(absl::string_view expected, absl::FunctionRef<bool()> condition,
              int watched_fd = -1, short events = 0);
+  // `options` to run `program` with `args` by strace with `tracing`; false, and
+  // the check is skipped, where that cannot be.
+  bool Traced(const std::string& program, const std::vector<std::string>& args,
+              const std::vector<std::string>& tracing, ChildOptions* options);
   Process Run(ChildOptions options, absl::string_view step);
   Peer ConnectSocket(ipc::UniqueFd fd, const ipc::SocketAddress& address,
                      const std::string& name);

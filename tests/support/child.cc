@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -28,7 +30,7 @@ namespace {
 // `fd`, or a copy of it that is not in the place of a standard stream: we may
 // have been started without one of them.
 ipc::UniqueFd AboveStandard(ipc::UniqueFd fd) {
-  if (fd.get() > STDERR_FILENO) return fd;
+  if (!fd.valid() || fd.get() > STDERR_FILENO) return fd;
   return ipc::UniqueFd(fcntl(fd.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
 }
 
@@ -126,13 +128,25 @@ absl::StatusOr<std::unique_ptr<Child>> Child::Spawn(
     const ChildOptions& options) {
   auto out = Pipe();
   if (!out.ok()) return out.status();
+  if (options.output_room > 0) {
+    fcntl(out->first.get(), F_SETPIPE_SZ, options.output_room);
+  }
   auto err = Pipe();
   if (!err.ok()) return err.status();
   auto failure = Pipe();
   if (!failure.ok()) return failure.status();
-  const ipc::UniqueFd in =
-      AboveStandard(ipc::UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC)));
-  if (!in.valid()) return ipc::ErrnoStatus("open", "/dev/null");
+  ipc::UniqueFd in, feed;
+  if (options.input.empty()) {
+    auto pipe = Pipe();
+    if (!pipe.ok()) return pipe.status();
+    std::tie(in, feed) = std::move(*pipe);
+    fcntl(feed.get(), F_SETFL, O_NONBLOCK);
+    signal(SIGPIPE, SIG_IGN);  // Who does not read on is no reason to die.
+  } else {
+    in = AboveStandard(
+        ipc::UniqueFd(open(options.input.c_str(), O_RDONLY | O_CLOEXEC)));
+    if (!in.valid()) return ipc::ErrnoStatus("open", options.input);
+  }
 
   // The new process may not use the working directory we have now.
   char absolute[PATH_MAX];
@@ -171,6 +185,7 @@ absl::StatusOr<std::unique_ptr<Child>> Child::Spawn(
   } while (count < 0 && errno == EINTR);
   if (count != 0) return ipc::ErrnoStatus("exec", options.program, error);
 
+  child->in_ = std::move(feed);
   child->out_.pipe = std::move(out->first);
   child->err_.pipe = std::move(err->first);
   for (const Stream* stream : {&child->out_, &child->err_}) {
@@ -185,7 +200,7 @@ Child::~Child() {
 
 void Child::Stream::Read(size_t limit) {
   char buffer[65536];
-  while (pipe.valid()) {
+  while (pipe.valid() && !held) {
     const ssize_t count = read(pipe.get(), buffer, sizeof(buffer));
     if (count > 0) {
       const size_t room = limit - content.size();
@@ -210,9 +225,29 @@ void Child::Pump() {
   err_.Read(limits_.output);
 }
 
+bool Child::Feed(absl::string_view* bytes) {
+  while (!bytes->empty()) {
+    const ssize_t count = write(in_.get(), bytes->data(), bytes->size());
+    if (count < 0) return errno == EAGAIN || errno == EINTR;
+    bytes->remove_prefix(count);
+  }
+  return true;
+}
+
+int Child::InputWaits() const {
+  int count = 0;
+  return ioctl(in_.get(), FIONREAD, &count) == 0 ? count : 0;
+}
+
+int Child::OutputWaits() const {
+  int count = 0;
+  return ioctl(out_.pipe.get(), FIONREAD, &count) == 0 ? count : 0;
+}
+
 void Child::AddPollEntries(std::vector<pollfd>* entries) const {
   for (const ipc::UniqueFd* fd : {&pidfd_, &out_.pipe, &err_.pipe}) {
-    if (fd->valid()) entries->push_back({fd->get(), POLLIN, 0});
+    if (!fd->valid() || (fd == &out_.pipe && out_.held)) continue;
+    entries->push_back({fd->get(), POLLIN, 0});
   }
 }
 

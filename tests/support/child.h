@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "lib/unique_fd.h"
 
@@ -46,6 +47,8 @@ struct ChildOptions {
   std::vector<std::string> args;  // argv[1] and on.
   std::vector<std::string> environment;  // "NAME=value", beside a minimum.
   std::string folder = "/";              // Its working directory.
+  std::string input = "/dev/null";       // Its stdin; "": a pipe, for Feed.
+  int output_room = 0;  // Of the pipe to its stdout, in bytes; 0: the usual.
   mode_t umask = 022;
   Limits limits;
 };
@@ -53,8 +56,8 @@ struct ChildOptions {
 class Child {
  public:
   // Starts `options.program`: in a session of its own, so that it has a process
-  // group to kill and no terminal, with /dev/null as stdin, pipes as stdout and
-  // stderr and no other descriptor, every signal at its default, a minimal
+  // group to kill and no terminal, with pipes as stdout and stderr and no
+  // descriptor beyond these and stdin, every signal at its default, a minimal
   // environment, and the kernel's promise to kill it when this process dies.
   // Returns once exec(3) has worked; its error (ENOENT, EACCES, ENOEXEC, ...)
   // otherwise.
@@ -80,6 +83,22 @@ class Child {
   // Reads what it has written and notices its end. Does not block.
   void Pump();
 
+  // Writes to its stdin what the pipe has room for, and removes that from
+  // `bytes`. False once nobody can read it any more. Does not block.
+  bool Feed(absl::string_view* bytes);
+  // The end of its input.
+  void EndInput() { in_.reset(); }
+  // Our end of the pipe to its stdin, for poll(2); -1 without one.
+  int input() const { return in_.get(); }
+
+  // While held, what it writes on stdout stays in the pipe.
+  void HoldOutput(bool hold) { out_.held = hold; }
+  // How many bytes there are in the pipe; of what it was fed, below.
+  int OutputWaits() const;
+  int InputWaits() const;
+  // From now on nobody reads its stdout.
+  void CloseOutput() { out_.pipe.reset(); }
+
   // Adds what to poll(2) for news of it.
   void AddPollEntries(std::vector<pollfd>* entries) const;
 
@@ -102,6 +121,7 @@ class Child {
     ipc::UniqueFd pipe;
     std::string content;
     bool flooded = false;
+    bool held = false;
     void Read(size_t limit);
   };
 
@@ -111,6 +131,7 @@ class Child {
   Limits limits_;
   pid_t pid_ = -1;
   ipc::UniqueFd pidfd_;
+  ipc::UniqueFd in_;
   Stream out_;
   Stream err_;
   bool ended_ = false;

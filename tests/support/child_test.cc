@@ -250,6 +250,65 @@ TEST_F(ChildTest, DiesWhenItsParentIsKilled) {
 
 // Output ----------------------------------------------------------------------
 
+TEST_F(ChildTest, IsFedWhatItHasRoomFor) {
+  ChildOptions options = Misbehave({"cat"});
+  options.input = "";
+  auto child = SpawnWith(options);
+  const std::string text(200000, 'x');
+  absl::string_view bytes = text;
+  EXPECT_TRUE(Await([&] { return child->Feed(&bytes) && bytes.empty(); },
+                    {child.get()}));
+  EXPECT_TRUE(Await([&] { return child->InputWaits() == 0; }, {child.get()}));
+  child->EndInput();
+  ASSERT_TRUE(AwaitEnd(*child));
+  EXPECT_EQ(child->out(), text);
+}
+
+TEST_F(ChildTest, FeedingOneThatHasEndedFails) {
+  ChildOptions options = Misbehave({"exit=0"});
+  options.input = "";
+  auto child = SpawnWith(options);
+  ASSERT_TRUE(AwaitEnd(*child));
+  absl::string_view bytes = "x";
+  EXPECT_FALSE(child->Feed(&bytes));
+}
+
+TEST_F(ChildTest, ReadsTheFileThatIsItsInput) {
+  const ScratchDir scratch;
+  std::ofstream(scratch.File("input")) << "from a file";
+  ChildOptions options = Misbehave({"cat"});
+  options.input = scratch.File("input");
+  auto child = SpawnWith(options);
+  ASSERT_TRUE(AwaitEnd(*child));
+  EXPECT_EQ(child->out(), "from a file");
+  options.input = scratch.File("missing");
+  EXPECT_EQ(ipc::StatusErrno(Child::Spawn(options).status()), ENOENT);
+}
+
+TEST_F(ChildTest, OutputThatIsHeldStaysInThePipe) {
+  ChildOptions options = Misbehave({"flood=10000"});
+  options.output_room = 4096;
+  auto child = SpawnWith(options);
+  child->HoldOutput(true);
+  ASSERT_TRUE(Await([&] { return child->OutputWaits() > 0; }, {child.get()}));
+  EXPECT_EQ(child->out(), "");
+  EXPECT_FALSE(child->ended()) << "there is no room for all of it";
+  child->HoldOutput(false);
+  ASSERT_TRUE(AwaitEnd(*child));
+  EXPECT_EQ(child->out().size(), 10000u);
+}
+
+TEST_F(ChildTest, OutputThatIsClosedRaisesSigpipe) {
+  ChildOptions options = Misbehave({"cat"});
+  options.input = "";
+  auto child = SpawnWith(options);
+  child->CloseOutput();
+  absl::string_view bytes = "x";
+  EXPECT_TRUE(child->Feed(&bytes));
+  ASSERT_TRUE(AwaitEnd(*child));
+  EXPECT_EQ(child->Ending(), "killed by SIGPIPE");
+}
+
 TEST_F(ChildTest, TakesInBothStreamsCompletely) {
   constexpr size_t kSize = 3'000'000;
   ChildOptions options =

@@ -46,6 +46,10 @@ void Demo::Run(const std::string& program,
   Finish(Spawn(program, args, ""));
 }
 
+void Demo::RunOn(const std::string& text, const std::string& program) {
+  Finish(Spawn(program, {}, "", text));
+}
+
 void Demo::Finish(Child* child) {
   Await("the program ends", [&] { return child && child->ended(); });
   if (failed_) return;
@@ -59,17 +63,29 @@ void Demo::Finish(Child* child) {
 }
 
 Child* Demo::Spawn(const std::string& program,
-                   const std::vector<std::string>& args, const char* suffix) {
+                   const std::vector<std::string>& args, const char* suffix,
+                   const std::string& text) {
   if (failed_) return nullptr;
-  printf("$ %s %s%s\n", program.c_str(), absl::StrJoin(args, " ").c_str(),
-         suffix);
+  printf(
+      "$ %s%s%s%s\n",
+      text.empty() ? "" : absl::StrCat("echo ", text, " | ").c_str(),
+      program.c_str(),
+      absl::StrCat(args.empty() ? "" : " ", absl::StrJoin(args, " ")).c_str(),
+      suffix);
   ChildOptions options;
   options.name = program;
   options.program = programs_[program];
   options.args = args;
   options.folder = scratch_.path();
+  if (!text.empty()) options.input = "";
   absl::StatusOr<Child*> child = supervisor_.Spawn(options);
-  if (child.ok()) return *child;
+  if (child.ok()) {
+    const std::string line = text + "\n";
+    absl::string_view bytes = line;
+    if (!text.empty()) (*child)->Feed(&bytes);
+    (*child)->EndInput();
+    return *child;
+  }
   fprintf(stderr, "demo: %s\n", std::string(child.status().message()).c_str());
   failed_ = true;
   return nullptr;

@@ -41,6 +41,9 @@ class Demo {
   // Shows "$ program args", runs it to its end and shows what it printed.
   void Run(const std::string& program, const std::vector<std::string>& args);
 
+  // The same with a line of `text` as its input: "$ echo text | program".
+  void RunOn(const std::string& text, const std::string& program);
+
   // Waits for the end of a program that was started, and shows what it printed
   // and has not been shown.
   void Finish(Child* child);
@@ -50,7 +53,7 @@ class Demo {
 
  private:
   Child* Spawn(const std::string& program, const std::vector<std::string>& args,
-               const char* suffix);
+               const char* suffix, const std::string& text = "");
   void Await(const char* what, absl::FunctionRef<bool()> condition);
 
   std::map<std::string, std::string> programs_;

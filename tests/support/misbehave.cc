@@ -67,6 +67,14 @@ void Flood(int fd, const char* value) {
   }
 }
 
+// Writes what it reads.
+void Cat(const char*) {
+  char buffer[4096];
+  for (ssize_t count; (count = read(0, buffer, sizeof(buffer))) > 0;) {
+    Write(1, buffer, count);
+  }
+}
+
 [[noreturn]] void Hang() {
   while (true) pause();
 }
@@ -269,6 +277,7 @@ const std::map<std::string, void (*)(const char*)> kActions = {
     {"err", [](const char* text) { Write(2, text, strlen(text)); }},
     {"flood", [](const char* size) { Flood(1, size); }},
     {"flood-err", [](const char* size) { Flood(2, size); }},
+    {"cat", Cat},
     {"parents-environment", ParentsEnvironment},
     // Ends.
     {"exit", [](const char* status) { _exit(atoi(status)); }},

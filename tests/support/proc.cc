@@ -299,6 +299,17 @@ std::string CommandName(pid_t pid) {
   return std::string(absl::StripSuffix(name, "\n"));
 }
 
+int RunningThreads(pid_t pid) {
+  const std::string tasks = absl::StrFormat("/proc/%d/task", pid);
+  int running = 0;
+  for (int thread : NumbersIn(tasks)) {
+    const std::vector<std::string> stat =
+        StatFields(absl::StrCat(tasks, "/", thread));
+    running += !stat.empty() && (stat[0] == "R" || stat[0] == "D");
+  }
+  return running;
+}
+
 size_t ResidentMemory(pid_t pid) {
   size_t total_pages = 0, resident_pages = 0;
   std::ifstream(absl::StrFormat("/proc/%d/statm", pid)) >> total_pages >>

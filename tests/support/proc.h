@@ -50,6 +50,9 @@ bool IsAlive(pid_t pid);
 // proc(5).
 std::string CommandName(pid_t pid);
 
+// How many threads of `pid` do not sleep right now.
+int RunningThreads(pid_t pid);
+
 // Bytes of memory that `pid` occupies right now.
 size_t ResidentMemory(pid_t pid);
 

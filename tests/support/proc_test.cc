@@ -213,6 +213,15 @@ TEST_F(ProcTest, CommandNameMayBeAnything) {
   }));
 }
 
+TEST_F(ProcTest, RunningThreadsAreThoseThatDoNotSleep) {
+  auto child = Spawn({"thread", "out=spinning", "spin"});
+  ASSERT_TRUE(Await([&] { return child->out() == "spinning"; }, {child.get()}));
+  EXPECT_TRUE(Await([&] { return RunningThreads(child->pid()) == 1; }))
+      << "the other one waits for it";
+  auto idle = Spawn({"hang"});
+  EXPECT_TRUE(Await([&] { return RunningThreads(idle->pid()) == 0; }));
+}
+
 TEST_F(ProcTest, ResidentMemoryGrowsByWhatIsTouched) {
   auto child = Spawn({"allocate=50", "name=done", "hang"});
   ASSERT_TRUE(AwaitNamed("done"));
