@@ -15,6 +15,9 @@ LABS = {
         "wait",
         "socket_path",
     ],
+    "02_unix_datagram": [
+        "datagram",
+    ],
     # Whatever takes an address is out of reach: the address is the lesson.
     "04_abstract_namespace": [
         "socket_address",
