@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <fstream>
 #include <random>
 #include <string>
@@ -218,7 +217,7 @@ TEST_F(UnixDatagram, TellsCutDatagram) {
         "if nothing had happened. With MSG_TRUNC it returns how long the "
         "datagram was; recvmsg sets that flag in msg_flags.",
         "handout, step 2; man 2 recv, MSG_TRUNC");
-  const size_t size = RandomNumber(1100, 3000);  // Not the default.
+  const size_t size = 16 * RandomNumber(70, 180);  // Not the default.
   Process server =
       StartServer({absl::StrCat("--size=", size), "--datagrams=4"});
   const std::string path = scratch().File("client");
@@ -432,6 +431,29 @@ TEST_F(UnixDatagram, AnswerTooLong) {
                 server.err().empty() ? "nothing on stderr" : server.err());
 }
 
+TEST_F(UnixDatagram, LongestName) {
+  About(Robust(1), "a sender's path may fill all of sun_path",
+        "A path of 108 bytes is allowed, and has no NUL at its end. recvfrom "
+        "then says a length of 111, one more than a sockaddr_un has bytes: do "
+        "not read so far, nor pass it on to sendto.",
+        "handout, step 3; man 7 unix");
+  Process server = StartServer({"--datagrams=9"});
+  const std::string name = PathOfLength(sizeof(sockaddr_un::sun_path));
+  SocketAddress address;
+  address.FillBy([&](sockaddr* data, socklen_t* length) {
+    data->sa_family = AF_UNIX;
+    name.copy(reinterpret_cast<sockaddr_un*>(data)->sun_path, name.size());
+    return static_cast<int>(*length = sizeof(sockaddr_un));
+  });
+  const std::string path = scratch().File("client");
+  DatagramPeer longest =
+      OpenDatagram(address, "a client with a path of 108 bytes");
+  DatagramPeer client = ClientAt(path, "another client");
+  longest.SendTo(SocketPath(), RandomText(3), Bytes(3));
+  Ask(client, RandomText(4));
+  server.Prints(Line(3, name) + Line(4, path));
+}
+
 TEST_F(UnixDatagram, PrintsAtOnce) {
   About(Core(1), "each line is printed when its datagram has come",
         "stdout is flushed at each newline only when it is a terminal: "
@@ -553,9 +575,9 @@ TEST_F(UnixDatagram, StaysInItsMemory) {
   About(Core(3), "no byte outside its buffers is touched",
         "A datagram may fill the buffer to the last byte, so buffer[count] = 0 "
         "writes behind it. With MSG_TRUNC the count may be more than there is: "
-        "send no more back than you have. And a sender's path of 108 bytes has "
-        "no NUL at its end.",
-        "handout, steps 2 and 3");
+        "send no more back than you have. A reply may be longer than its "
+        "question.",
+        "handout, steps 2 and 6");
   const size_t size = RandomNumber(10, 1000);
   StartServer({absl::StrCat("--size=", size), "--datagrams=9"},
               /*sanitized=*/true);
@@ -568,18 +590,6 @@ TEST_F(UnixDatagram, StaysInItsMemory) {
                                 : "them in capitals",
                     SocketPath());
   }
-  const std::string path = PathOfLength(sizeof(sockaddr_un::sun_path));
-  SocketAddress full;
-  full.FillBy([&](sockaddr* address, socklen_t* length) {
-    address->sa_family = AF_UNIX;
-    memcpy(reinterpret_cast<sockaddr_un*>(address)->sun_path, path.data(),
-           path.size());
-    return static_cast<int>(*length = sizeof(sockaddr_un));
-  });
-  DatagramPeer other = OpenDatagram(full, "a client");
-  other.SendTo(SocketPath(), RandomText(3), Bytes(3));
-  Ask(client, RandomText(4));
-
   const std::string hosted = scratch().File("hosted");
   DatagramPeer host =
       OpenDatagram(*SocketAddress::UnixPath(hosted), "a server of ours");
