@@ -82,6 +82,18 @@ std::map<std::string, std::string>& Programs() {
   return programs;
 }
 
+// A command line for people: what is long is cut.
+std::string CommandLine(const std::string& program,
+                        const std::vector<std::string>& args) {
+  constexpr size_t kShown = 120;
+  std::string line = program;
+  for (const std::string& arg : args) {
+    absl::StrAppend(&line, " ", arg.empty() ? "''" : arg.substr(0, kShown));
+    if (arg.size() > kShown) absl::StrAppend(&line, "...");
+  }
+  return line;
+}
+
 // The head of what a program wrote on stderr. Of a sanitizer's pages, the lines
 // that a learner needs: the error, where it happened, what was overrun.
 std::string StderrDigest(const std::string& text) {
@@ -332,7 +344,7 @@ void Peer::Close() {
 void DatagramPeer::SendTo(const ipc::SocketAddress& to, absl::string_view bytes,
                           absl::string_view what) {
   if (!fd_.valid() || check_->over()) return;
-  check_->Step(absl::StrCat(name_, " sent ", what));
+  if (!what.empty()) check_->Step(absl::StrCat(name_, " sent ", what));
   int error = 0;
   // Not watched: poll calls an unconnected socket writable even when the queue
   // at the other end is full.
@@ -345,7 +357,7 @@ void DatagramPeer::SendTo(const ipc::SocketAddress& to, absl::string_view bytes,
     return error != 0;
   });
   if (error) {
-    check_->Fail(absl::StrCat("somebody receives at ", to.ToString()),
+    check_->Fail(absl::StrCat(name_, " can send to ", to.ToString()),
                  ipc::ErrnoStatus("sendto", "", error).message());
   }
 }
@@ -475,8 +487,7 @@ Process Check::Start(const std::string& program,
   if (sanitized) {
     options.limits.address_space = 0;  // It reserves terabytes.
   }
-  return Run(options, absl::StrCat("started ", program, args.empty() ? "" : " ",
-                                   absl::StrJoin(args, " "),
+  return Run(options, absl::StrCat("started ", CommandLine(program, args),
                                    sanitized ? " under AddressSanitizer" : ""));
 }
 
@@ -497,9 +508,8 @@ Process Check::StartStoppedAfter(const std::string& call,
                   absl::StrCat("--inject=", call, ":signal=SIGSTOP:when=1"),
                   path};
   options.args.insert(options.args.end(), args.begin(), args.end());
-  return Run(options,
-             absl::StrCat("started ", program, " ", absl::StrJoin(args, " "),
-                          ", to be stopped right after ", call));
+  return Run(options, absl::StrCat("started ", CommandLine(program, args),
+                                   ", to be stopped right after ", call));
 }
 
 Process Check::Run(ChildOptions options, absl::string_view step) {

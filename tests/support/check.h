@@ -136,7 +136,8 @@ class DatagramPeer {
   int fd() const { return fd_.get(); }
 
   // Sends `bytes`, `what` they are in words, as one datagram to whoever is
-  // bound to `to`, as soon as there is room in their queue.
+  // bound to `to`, as soon as there is room in their queue. No step is told
+  // when `what` is empty.
   void SendTo(const ipc::SocketAddress& to, absl::string_view bytes,
               absl::string_view what);
   void SendTo(const std::string& path, absl::string_view bytes,
