@@ -15,12 +15,18 @@ LABS = {
         "wait",
         "socket_path",
     ],
-    "03_socketpair": ["socket"],
-    # Whatever takes an address is out of reach: the address is the lesson.
+    "02_unix_datagram": ["datagram"],
+    # With a target, whatever includes it has to be out of reach.
+    "03_socketpair": [
+        "socket",
+        "socket_path",
+    ],
+    # Whatever takes an address: the address is the lesson.
     "04_abstract_namespace": [
         "socket_address",
         "socket",
         "socket_path",
+        "datagram",
     ],
 }
 

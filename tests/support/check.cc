@@ -85,6 +85,18 @@ std::map<std::string, std::string>& Programs() {
   return programs;
 }
 
+// A command line for people: what is long is cut.
+std::string CommandLine(const std::string& program,
+                        const std::vector<std::string>& args) {
+  constexpr size_t kShown = 120;
+  std::string line = program;
+  for (const std::string& arg : args) {
+    absl::StrAppend(&line, " ", arg.empty() ? "''" : arg.substr(0, kShown));
+    if (arg.size() > kShown) absl::StrAppend(&line, "...");
+  }
+  return line;
+}
+
 // The head of what a program wrote on stderr. Of a sanitizer's pages, the lines
 // that a learner needs: the error, where it happened, what was overrun.
 std::string StderrDigest(const std::string& text) {
@@ -117,6 +129,16 @@ void Process::ListensAt(const std::string& path) {
                                  " listens at ", path),
                     [&] { return harness::ListensAt(child_->pid(), path); })) {
     check_->Step("it listens there");
+    check_->listened_here_ |= path == check_->socket_path_;
+  }
+}
+
+void Process::ReceivesAt(const std::string& path) {
+  if (!child_ || check_->over()) return;
+  if (check_->Await(absl::StrCat("a datagram socket of ", child_->name(),
+                                 " is bound to ", path),
+                    [&] { return harness::ReceivesAt(child_->pid(), path); })) {
+    check_->Step("it has a datagram socket there");
     check_->listened_here_ |= path == check_->socket_path_;
   }
 }
@@ -357,6 +379,78 @@ void Peer::Close() {
   fd_.reset();
 }
 
+// DatagramPeer ----------------------------------------------------------------
+
+void DatagramPeer::SendTo(const ipc::SocketAddress& to, absl::string_view bytes,
+                          absl::string_view what) {
+  if (!fd_.valid() || check_->over()) return;
+  if (!what.empty()) check_->Step(absl::StrCat(name_, " sent ", what));
+  int error = 0;
+  // Not watched: poll calls an unconnected socket writable even when the queue
+  // at the other end is full.
+  check_->Await(absl::StrCat("there is room for what ", name_, " sends"), [&] {
+    if (sendto(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL, to.data(),
+               to.size()) >= 0) {
+      return true;
+    }
+    error = errno == EAGAIN ? 0 : errno;
+    return error != 0;
+  });
+  if (error) {
+    check_->Fail(absl::StrCat(name_, " can send to ", to.ToString()),
+                 ipc::ErrnoStatus("sendto", "", error).message());
+  }
+}
+
+void DatagramPeer::SendTo(const std::string& path, absl::string_view bytes,
+                          absl::string_view what) {
+  SendTo(*ipc::SocketAddress::UnixPath(path), bytes, what);
+}
+
+std::string DatagramPeer::Receive(absl::string_view what,
+                                  ipc::SocketAddress* from) {
+  std::string received;
+  if (!fd_.valid() || check_->over()) return received;
+  ssize_t size = -1;
+  check_->Await(
+      absl::StrCat(name_, " receives ", what),
+      [&] {
+        size = recv(fd_.get(), nullptr, 0, MSG_PEEK | MSG_TRUNC);
+        return size >= 0;
+      },
+      fd_.get(), POLLIN);
+  if (check_->over()) return received;
+  received.resize(size);
+  from->FillBy([&](sockaddr* address, socklen_t* length) {
+    return recvfrom(fd_.get(), &received[0], received.size(), 0, address,
+                    length);
+  });
+  return received;
+}
+
+void DatagramPeer::Receives(absl::string_view bytes, absl::string_view what,
+                            const std::string& path) {
+  ipc::SocketAddress from;
+  const std::string received = Receive(what, &from);
+  if (!fd_.valid() || check_->over()) return;
+  if (received != bytes) {
+    check_->Fail(
+        absl::StrCat(name_, " receives ", what, ", ", bytes.size(), " bytes"),
+        absl::StrCat(received.size(), " bytes\n", Difference(bytes, received)));
+  } else if (from.path() != path) {
+    check_->Fail(absl::StrCat("what ", name_, " receives comes from ", path),
+                 absl::StrCat("it comes from ", from.ToString()));
+  } else {
+    check_->Step(absl::StrCat("it received ", what));
+  }
+}
+
+void DatagramPeer::Close() {
+  if (!fd_.valid() || check_->over()) return;
+  check_->Step(absl::StrCat(name_, " closed its socket"));
+  fd_.reset();
+}
+
 // Check -----------------------------------------------------------------------
 
 std::vector<Result>& Check::Results() {
@@ -433,8 +527,7 @@ Process Check::Start(const std::string& program,
   if (sanitized) {
     options.limits.address_space = 0;  // It reserves terabytes.
   }
-  return Run(options, absl::StrCat("started ", program, args.empty() ? "" : " ",
-                                   absl::StrJoin(args, " "),
+  return Run(options, absl::StrCat("started ", CommandLine(program, args),
                                    sanitized ? " under AddressSanitizer" : ""));
 }
 
@@ -504,9 +597,8 @@ Process Check::StartStoppedAfter(const std::string& call,
               &options)) {
     return Process(this, nullptr);
   }
-  return Run(options,
-             absl::StrCat("started ", program, " ", absl::StrJoin(args, " "),
-                          ", to be stopped right after ", call));
+  return Run(options, absl::StrCat("started ", CommandLine(program, args),
+                                   ", to be stopped right after ", call));
 }
 
 Process Check::Run(ChildOptions options, absl::string_view step) {
@@ -608,6 +700,24 @@ Peer Check::Accept() {
   }
   if (!over()) Step("it connected");
   return Peer(this, std::move(fd), "our server");
+}
+
+DatagramPeer Check::OpenDatagram(const ipc::SocketAddress& address,
+                                 const std::string& name) {
+  ipc::UniqueFd fd;
+  if (over()) return DatagramPeer(this, std::move(fd), name);
+  fd.reset(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (address.family() != AF_UNSPEC &&
+      bind(fd.get(), address.data(), address.size()) < 0) {
+    Fail("the checker can bind its socket",
+         ipc::ErrnoStatus("bind", address.ToString()).message());
+  }
+  const auto bound = ipc::LocalAddress(fd.get());
+  Step(absl::StrCat(name, " opened a datagram socket, ",
+                    bound.ok() && bound->named()
+                        ? "bound to " + bound->ToString()
+                        : "bound to no name"));
+  return DatagramPeer(this, std::move(fd), name);
 }
 
 int Check::CountSockets(pid_t pid) {

@@ -50,6 +50,9 @@ class Process {
   // Waits until it has a stream socket listening at `path`.
   void ListensAt(const std::string& path);
 
+  // Waits until it has a datagram socket bound to `path`.
+  void ReceivesAt(const std::string& path);
+
   // Waits until its stdout begins with `text`, and tells the first difference
   // as soon as there is one.
   void Prints(absl::string_view text);
@@ -96,7 +99,8 @@ class Process {
   void Expect(bool condition, absl::string_view expected,
               absl::string_view seen);
 
-  // What it has written on stderr.
+  // What it has written on stdout, and on stderr.
+  std::string out() const { return child_ ? child_->out() : ""; }
   std::string err() const { return child_ ? child_->err() : ""; }
 
  private:
@@ -137,6 +141,39 @@ class Peer {
   std::string name_;
 };
 
+// A datagram socket in our hands, which exchanges datagrams with a program that
+// is judged.
+class DatagramPeer {
+ public:
+  DatagramPeer(Check* check, ipc::UniqueFd fd, std::string name)
+      : check_(check), fd_(std::move(fd)), name_(std::move(name)) {}
+
+  int fd() const { return fd_.get(); }
+
+  // Sends `bytes`, `what` they are in words, as one datagram to whoever is
+  // bound to `to`, as soon as there is room in their queue. No step is told
+  // when `what` is empty.
+  void SendTo(const ipc::SocketAddress& to, absl::string_view bytes,
+              absl::string_view what);
+  void SendTo(const std::string& path, absl::string_view bytes,
+              absl::string_view what);
+
+  // Waits for the next datagram and returns its bytes; `from` is who sent it.
+  std::string Receive(absl::string_view what, ipc::SocketAddress* from);
+
+  // Waits for the next datagram, and tells the difference if it is not `bytes`,
+  // or was not sent from the socket bound to `path`.
+  void Receives(absl::string_view bytes, absl::string_view what,
+                const std::string& path);
+
+  void Close();
+
+ private:
+  Check* check_;
+  ipc::UniqueFd fd_;
+  std::string name_;
+};
+
 struct Points {
   Kind kind;
   int points;
@@ -155,6 +192,7 @@ class Check : public testing::Test {
  protected:
   friend class Process;
   friend class Peer;
+  friend class DatagramPeer;
 
   Check();
   ~Check() override;
@@ -204,6 +242,11 @@ class Check : public testing::Test {
   void CloseHost() { host_.reset(); }
   // The client that comes to Host.
   Peer Accept();
+
+  // A datagram socket called `name`, bound to `address` unless that is unnamed.
+  // UnixUnnamed() has the kernel choose.
+  DatagramPeer OpenDatagram(const ipc::SocketAddress& address,
+                            const std::string& name);
 
   // The path for this check's socket, short and unique.
   const std::string& SocketPath() const { return socket_path_; }

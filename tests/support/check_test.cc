@@ -51,12 +51,15 @@ class CheckTest : public HarnessTest {
   // The path of a program that, asked to serve, does `actions`.
   std::string Program(
       const std::string& actions,
-      const std::string& refuse = "err='program: --bad: no\n' exit=2") {
+      const std::string& refuse = "err='program: --bad: no\n' exit=2",
+      const std::string& echo = "echo=\"$1\" unlink=\"$1\"") {
     char misbehave[PATH_MAX] = "";
     EXPECT_TRUE(realpath(kMisbehave, misbehave));
     const std::string path = scratch_.File("program");
     std::ofstream(path) << "#!/bin/sh\ncase $1 in\n--bad) exec '" << misbehave
                         << "' " << refuse
+                        << ";;\n--echo=*) set -- \"${1#*=}\"; exec '"
+                        << misbehave << "' " << echo
                         << ";;\n--socket=*) set -- \"${1#*=}\""
                         << "; exec '" << misbehave << "' " << actions
                         << ";;\nesac\n";
@@ -129,8 +132,8 @@ TEST_F(CheckTest, GoodProgramPasses) {
   EXPECT_THAT(run.out, HasSubstr("skip  ForAnotherMachine: something else\n"
                                  "      not run: no such machine\n"));
   EXPECT_THAT(run.out,
-              HasSubstr("sample: 3 of 3 checks passed, 1 not run; core "
-                        "5 of 5 points, robust 1 of 1\n"));
+              HasSubstr("sample: 4 of 4 checks passed, 1 not run; core "
+                        "6 of 6 points, robust 1 of 1\n"));
 }
 
 TEST_F(CheckTest, BadProgramFails) {
@@ -140,7 +143,7 @@ TEST_F(CheckTest, BadProgramFails) {
   EXPECT_THAT(run.out, HasSubstr("FAIL  Refuses: the program refuses\n"));
   EXPECT_THAT(run.out, HasSubstr("    step 1    started program --bad\n"));
   EXPECT_THAT(run.out, HasSubstr("    seen      on stderr: nothing\n"));
-  EXPECT_THAT(run.out, HasSubstr("2 of 3 checks passed, 1 not run; core 5 of 5 "
+  EXPECT_THAT(run.out, HasSubstr("3 of 4 checks passed, 1 not run; core 6 of 6 "
                                  "points, robust 0 of 1\n"));
 }
 
@@ -206,6 +209,22 @@ TEST_F(CheckTest, HangIsToldWithThePlace) {
               ContainsRegex("expected  the program reads all that a client "
                             "sent\n    seen      nobody will ever move "
                             "again: misbehave waits in recv on"));
+}
+
+TEST_F(CheckTest, AnotherDatagramIsShown) {
+  const Judged run =
+      RunChecker({"--lab=sample", "--gtest_filter=*.Echoes",
+                  "program=" + Program(kGood, "exit=2", "echo=\"$1\"")});
+  EXPECT_EQ(run.ending, "exit status 0");
+  EXPECT_THAT(run.out, HasSubstr("note: the program ended and left its socket "
+                                 "file behind\n"));
+  const Judged other =
+      RunChecker({"--lab=sample", "--gtest_filter=*.Echoes",
+                  "program=" + Program(kGood, "exit=2", "echo-cut=\"$1\"")});
+  EXPECT_EQ(other.ending, "exit status 1");
+  EXPECT_THAT(other.out,
+              HasSubstr("    expected  a client receives them, 11 bytes\n"
+                        "    seen      10 bytes\n"));
 }
 
 TEST_F(CheckTest, StoppingItselfIsTold) {

@@ -1,9 +1,11 @@
 // A lab that does not exist, whose checks check_test.cc has judge programs that
 // misbehave. What is asked of the program: with --socket=PATH to listen there,
-// to serve one client, to print "served" and to end; with --bad to refuse.
+// to serve one client, to print "served" and to end; with --echo=PATH to send
+// one datagram back; with --bad to refuse.
 #include <string>
 
 #include "gtest/gtest.h"
+#include "lib/socket_address.h"
 #include "tests/support/check.h"
 
 namespace {
@@ -35,6 +37,19 @@ TEST_F(Sample, KeepsFewDescriptors) {
   client.AwaitRead();
   program.ComesDownTo(2, "open sockets",
                       [&] { return CountSockets(program.pid()); });
+}
+
+TEST_F(Sample, Echoes) {
+  About(Core(1), "the program echoes", "Because.", "man 2 sendto");
+  Process program = Start("program", {"--echo=" + SocketPath()});
+  program.ReceivesAt(SocketPath());
+  harness::DatagramPeer client =
+      OpenDatagram(ipc::SocketAddress::UnixUnnamed(), "a client");
+  const std::string bytes = RandomText(10) + std::string(1, '\0');
+  client.SendTo(SocketPath(), bytes, "11 bytes");
+  client.Receives(bytes, "them", SocketPath());
+  client.Close();
+  program.Exits(0, "");
 }
 
 TEST_F(Sample, Refuses) {

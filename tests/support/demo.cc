@@ -30,6 +30,11 @@ void Demo::AwaitListening(Child* child, const std::string& path) {
         [&] { return child && ListensAt(child->pid(), path); });
 }
 
+void Demo::AwaitReceiving(Child* child, const std::string& path) {
+  Await("the server has its name",
+        [&] { return child && ReceivesAt(child->pid(), path); });
+}
+
 void Demo::ShowLine(Child* child) {
   size_t& shown = shown_[child];
   size_t end = 0;

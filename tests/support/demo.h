@@ -35,6 +35,9 @@ class Demo {
   // Waits until `child` listens at `path`.
   void AwaitListening(Child* child, const std::string& path);
 
+  // Waits until `child` has a datagram socket bound to `path`.
+  void AwaitReceiving(Child* child, const std::string& path);
+
   // Waits until `child` has printed a line, and shows it.
   void ShowLine(Child* child);
 

@@ -1,8 +1,10 @@
 // demo_judge DEMO TRANSCRIPT PROGRAM=PATH...
 //
 // Runs a lab's demo and compares what it shows with the documented transcript.
-// Numbers of five digits (in names, ports) count as equal.
+// Numbers of five digits (in names, ports) count as equal, and so do the names
+// that the kernel chooses: see "Autobind feature" in unix(7).
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
@@ -14,11 +16,24 @@
 
 namespace {
 
-// `text` with a word in place of each long number.
+// Whether `text` has "@0f65f" at `at`, or the like.
+bool IsChosenName(const std::string& text, size_t at) {
+  if (text[at] != '@') return false;
+  const size_t end =
+      std::min(text.size(), text.find_first_not_of("0123456789abcdef", at + 1));
+  return end == at + 6 && !(end < text.size() && isalnum(text[end]));
+}
+
+// `text` with a word in place of each long number and chosen name.
 std::string Comparable(const std::string& text) {
   constexpr char kDigits[] = "0123456789";
   std::string result;
   for (size_t at = 0; at < text.size();) {
+    if (IsChosenName(text, at)) {
+      result += "@NAME";
+      at += 6;
+      continue;
+    }
     const size_t end =
         std::min(text.size(), text.find_first_not_of(kDigits, at));
     const size_t next = std::max(end, at + 1);

@@ -66,6 +66,14 @@ TEST_F(DemoJudgeTest, LongNumbersMayDiffer) {
             "exit status 1");
 }
 
+TEST_F(DemoJudgeTest, NamesThatTheKernelChoseMayDiffer) {
+  EXPECT_EQ(
+      Judge({kMisbehave, Transcript("from @0f65f\n"), "out=from @12abc\n"}),
+      "exit status 0");
+  EXPECT_EQ(Judge({kMisbehave, Transcript("from @0f65f\n"), "out=from @me\n"}),
+            "exit status 1");
+}
+
 TEST_F(DemoJudgeTest, FailingDemoFailsWhateverItShows) {
   EXPECT_EQ(Judge({kMisbehave, Transcript("hi"), "out=hi", "exit=1"}),
             "exit status 1");

@@ -113,6 +113,23 @@ void Drain(const char*) {
   close(client);
 }
 
+// Sends one datagram back to where it came from, less its last `cut` bytes.
+void EchoAt(const char* path, size_t cut) {
+  const sockaddr_un own = UnixAddress(path);
+  const int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+  Require(bind(fd, reinterpret_cast<const sockaddr*>(&own), sizeof(own)) == 0,
+          "bind");
+  char buffer[4096];
+  sockaddr_un from;
+  socklen_t length = sizeof(from);
+  auto* generic = reinterpret_cast<sockaddr*>(&from);
+  const ssize_t count =
+      recvfrom(fd, buffer, sizeof(buffer), 0, generic, &length);
+  Require(count >= 0, "recvfrom");
+  sendto(fd, buffer, count - cut, 0, generic, length);
+  close(fd);
+}
+
 void Connect(const char*) {
   sockaddr_un address;
   socklen_t size = sizeof(address);
@@ -287,6 +304,8 @@ const std::map<std::string, void (*)(const char*)> kActions = {
     {"accept", Accept},
     {"drain", Drain},
     {"connect", Connect},
+    {"echo", [](const char* path) { EchoAt(path, 0); }},
+    {"echo-cut", [](const char* path) { EchoAt(path, 1); }},
     {"receive", Receive},
     {"send", Send},
     {"poll", Poll},

@@ -18,6 +18,7 @@
 #include <map>
 #include <sstream>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -211,6 +212,22 @@ bool MayBeWokenByTimer(pid_t pid, const std::string& status) {
   });
 }
 
+// Whether `pid` or one of its descendants has a socket open that is `wanted`.
+bool HasSocket(pid_t pid, absl::FunctionRef<bool(const UnixSocket&)> wanted) {
+  std::vector<pid_t> pids = Descendants(pid);
+  pids.push_back(pid);
+  for (const UnixSocket& socket : UnixSockets()) {
+    if (!wanted(socket)) continue;
+    const std::string target = absl::StrCat("socket:[", socket.inode, "]");
+    for (pid_t candidate : pids) {
+      for (const Descriptor& descriptor : Descriptors(candidate)) {
+        if (descriptor.target == target) return true;
+      }
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 std::vector<UnixSocket> UnixSockets() {
@@ -256,18 +273,15 @@ std::vector<Descriptor> Descriptors(pid_t pid) {
 }
 
 bool ListensAt(pid_t pid, const std::string& path) {
-  std::vector<pid_t> pids = Descendants(pid);
-  pids.push_back(pid);
-  for (const UnixSocket& socket : UnixSockets()) {
-    if (!socket.listening || socket.path != path) continue;
-    const std::string target = absl::StrCat("socket:[", socket.inode, "]");
-    for (pid_t candidate : pids) {
-      for (const Descriptor& descriptor : Descriptors(candidate)) {
-        if (descriptor.target == target) return true;
-      }
-    }
-  }
-  return false;
+  return HasSocket(pid, [&](const UnixSocket& socket) {
+    return socket.listening && socket.path == path;
+  });
+}
+
+bool ReceivesAt(pid_t pid, const std::string& path) {
+  return HasSocket(pid, [&](const UnixSocket& socket) {
+    return socket.type == SOCK_DGRAM && socket.path == path;
+  });
 }
 
 std::vector<pid_t> Descendants(pid_t pid) {

@@ -40,6 +40,9 @@ std::vector<Descriptor> Descriptors(pid_t pid);
 // given as it was in bind(2).
 bool ListensAt(pid_t pid, const std::string& path);
 
+// The same for a datagram socket that is bound to `path`.
+bool ReceivesAt(pid_t pid, const std::string& path);
+
 // All descendants of `pid`, not itself, zombies included.
 std::vector<pid_t> Descendants(pid_t pid);
 

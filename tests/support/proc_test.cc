@@ -135,6 +135,20 @@ TEST_F(ProcTest, ListensAtIsNotFooledByAnotherSocketOfTheSameName) {
   EXPECT_FALSE(ListensAt(getpid(), path)) << "bound is not listening";
 }
 
+TEST_F(ProcTest, ReceivesAtIsTrueForDatagramSocketsOnly) {
+  const ScratchDir scratch;
+  const std::string path = scratch.File("socket");
+  auto child = Spawn({"echo=" + path, "hang"});
+  auto stranger = Spawn({"hang"});
+  EXPECT_TRUE(Await([&] { return ReceivesAt(child->pid(), path); }));
+  EXPECT_FALSE(ReceivesAt(stranger->pid(), path));
+  EXPECT_FALSE(ReceivesAt(child->pid(), path + "x"));
+  uint64_t inode;
+  const ipc::UniqueFd stream =
+      Bound(SOCK_STREAM, scratch.File("stream"), &inode);
+  EXPECT_FALSE(ReceivesAt(getpid(), scratch.File("stream")));
+}
+
 // Descriptors -----------------------------------------------------------------
 
 TEST_F(ProcTest, DescriptorsTellTargetAndCloseOnExec) {
