@@ -58,8 +58,8 @@ std::string EveryByte() {
   return bytes;
 }
 
-// How many datagrams may wait in a queue before the next one must. See
-// max_dgram_qlen in unix(7).
+// A queue takes one datagram more than this before the next one must wait. See
+// admin-guide/sysctl/net.rst in the kernel's documentation.
 int QueueLimit() {
   int limit = 10;
   std::ifstream("/proc/sys/net/unix/max_dgram_qlen") >> limit;

@@ -130,7 +130,7 @@ int main(int argc, char** argv) {
   for (int i = 0; i < datagrams; ++i) {
     Letter letter;
     letter.text.resize(size);
-    letter.address.resize(sizeof(sockaddr_un));
+    letter.address.resize(sizeof(sockaddr_storage));
     iovec part = {&letter.text[0], letter.text.size()};
     msghdr message = {};
     message.msg_name = letter.address.data();
