@@ -43,12 +43,12 @@ def _packages(labs):
 
 def _earned(lab):
     """The targets that `lab` may use: its name is later than what teaches them."""
-    return [
-        target
+    return {
+        target: None
         for earlier in LABS
         for target in LABS[earlier]
         if earlier < lab and target not in LABS[lab]
-    ]
+    }.keys()
 
 EVERY_LAB = _packages(LABS) + _OURS
 
