@@ -118,7 +118,7 @@ absl::Status BindTcp(const World&) {
 }
 absl::Status ListenNew(const World& world) {
   // What a failure of listen leaves is the file, which is the caller's.
-  const absl::Status status = Listen(world.address).status();
+  absl::Status status = Listen(world.address).status();
   unlink(world.path.c_str());
   return status;
 }

@@ -33,7 +33,7 @@ ipc::UniqueFd OpenClient(const char* path, int timeout_ms) {
   }
   strcpy(address.sun_path, path);
   const auto* generic = reinterpret_cast<const sockaddr*>(&address);
-  const timeval timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
+  const timeval timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000L};
 
   ipc::UniqueFd client(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   const char* failed = nullptr;

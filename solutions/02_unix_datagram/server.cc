@@ -10,8 +10,9 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <new>
 
 #include "lib/program.h"
 #include "lib/unique_fd.h"
@@ -204,20 +205,19 @@ int main(int argc, char** argv) {
                    {"datagrams", &datagrams, "how many datagrams to serve"},
                    {"size", &size, "bytes of the largest datagram taken"}});
 
-  char* const buffer = static_cast<char*>(malloc(size));
+  const std::unique_ptr<char[]> buffer(new (std::nothrow) char[size]);
   if (!buffer) {
-    ipc::ReportErrno("malloc", "--size");
+    ipc::ReportErrno("new", "--size", ENOMEM);
     return 1;
   }
   const ipc::UniqueFd server = OpenServer(path);
   if (!server.valid()) return 1;
   int status = 0;
   for (int served = 0; served < datagrams; ++served) {
-    const int result = Serve(server.get(), buffer, size);
+    const int result = Serve(server.get(), buffer.get(), size);
     if (result != 1) status = 1;
     if (result < 0) break;
   }
   RemoveSocketFile();
-  free(buffer);
   return status;
 }

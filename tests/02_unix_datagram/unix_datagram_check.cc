@@ -54,7 +54,8 @@ size_t RandomNumber(size_t low, size_t high) {
 std::string EveryByte() {
   std::string bytes;
   for (int byte = 0; byte < 256; ++byte) bytes.push_back(char(byte));
-  std::rotate(bytes.begin(), bytes.begin() + RandomNumber(1, 255), bytes.end());
+  const int first = static_cast<int>(RandomNumber(1, 255));
+  std::rotate(bytes.begin(), bytes.begin() + first, bytes.end());
   return bytes;
 }
 

@@ -44,8 +44,9 @@ class SocketPair : public harness::Check {
     static auto& engine = *new std::mt19937(std::random_device{}());
     std::uniform_int_distribution<int> byte(0, 255);
     std::string bytes;
-    while (bytes.size() < count)
+    while (bytes.size() < count) {
       bytes.push_back(static_cast<char>(byte(engine)));
+    }
     return bytes;
   }
 
@@ -124,8 +125,9 @@ TEST_F(SocketPair, AnyBytes) {
         "stop.",
         "handout, step 3; man 2 read");
   std::string bytes("a\0b", 3);
-  for (int byte = 0; byte < 256; ++byte)
+  for (int byte = 0; byte < 256; ++byte) {
     bytes.push_back(static_cast<char>(byte));
+  }
   bytes += RandomBytes(1000);
   Process pair = StartFed("pair");
   pair.Feed(bytes, absl::StrCat(bytes.size(), " bytes of every value"));

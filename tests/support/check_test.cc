@@ -55,7 +55,7 @@ class CheckTest : public HarnessTest {
       const std::string& echo = "echo=\"$1\" unlink=\"$1\"") {
     char misbehave[PATH_MAX] = "";
     EXPECT_TRUE(realpath(kMisbehave, misbehave));
-    const std::string path = scratch_.File("program");
+    std::string path = scratch_.File("program");
     std::ofstream(path) << "#!/bin/sh\ncase $1 in\n--bad) exec '" << misbehave
                         << "' " << refuse
                         << ";;\n--echo=*) set -- \"${1#*=}\"; exec '"

@@ -93,7 +93,7 @@ std::string DescriptorTarget(pid_t pid, int number) {
 
 // The same, in more words for a UNIX socket that has a name.
 std::string DescribeDescriptor(pid_t pid, int number) {
-  const std::string target = DescriptorTarget(pid, number);
+  std::string target = DescriptorTarget(pid, number);
   for (const UnixSocket& socket : UnixSockets()) {
     if (!socket.path.empty() &&
         target == absl::StrCat("socket:[", socket.inode, "]")) {
@@ -265,7 +265,7 @@ std::vector<Descriptor> Descriptors(pid_t pid) {
     const std::string info =
         ReadFile(absl::StrFormat("/proc/%d/fdinfo/%d", pid, number));
     const long flags = strtol(Field(info, "flags").c_str(), nullptr, 8);
-    const std::string target = DescriptorTarget(pid, number);
+    std::string target = DescriptorTarget(pid, number);
     if (target.empty()) continue;  // Closed since we listed it.
     descriptors.push_back({number, target, (flags & O_CLOEXEC) != 0});
   }
