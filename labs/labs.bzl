@@ -51,7 +51,6 @@ def _earned(lab):
     return {
         target: None
         for earlier in LABS
-        if earlier < lab
         for target in LABS[earlier]
         if earlier < lab and target not in LABS[lab]
     }.keys()

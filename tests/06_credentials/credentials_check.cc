@@ -89,7 +89,7 @@ int ErrorOfClaim(uid_t uid) {
 class Credentials : public harness::Check {
  protected:
   // Nobody else's: abstract names are shared by all who share the network.
-  const std::string name_ = "who-" + RandomText(12);
+  const std::string name_ = "lab-" + RandomText(12);
   const ipc::SocketAddress address_ = *ipc::SocketAddress::Abstract(name_);
   const std::string flag_ = "--name=" + name_;
 
