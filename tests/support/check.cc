@@ -707,7 +707,7 @@ void Check::ExpectStrangers() {
   }
   const ipc::UniqueFd file(open(scratch_.File(kDisguises).c_str(),
                                 O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-  if (ftruncate(file.get(), kMostDisguises * sizeof(harness::Disguise)) < 0) {
+  if (ftruncate(file.get(), kMostDisguises * sizeof(Disguise)) < 0) {
     Fail("the checker can write in its folder",
          ipc::ErrnoStatus("ftruncate", kDisguises).message());
   }
@@ -715,30 +715,17 @@ void Check::ExpectStrangers() {
 }
 
 Peer Check::ConnectAsStranger(const ipc::SocketAddress& address) {
-  ipc::UniqueFd fd = StreamSocket();
-  // By the system call, for this thread alone; the saved id leads back.
-  const bool changed =
-      !over() && syscall(SYS_setresuid, kStrangerUid, kStrangerUid, 0) == 0;
-  if (!changed && !over()) {
-    const auto name = ipc::SocketAddress::Abstract(kStranger + scratch_.path());
-    if (bind(fd.get(), name->data(), name->size()) < 0) {
-      Fail("the checker can bind its socket",
-           ipc::ErrnoStatus("bind", name->ToString()).message());
-    }
-  }
-  Peer peer = ConnectSocket(std::move(fd), address,
-                            absl::StrCat("a client of uid ", kStrangerUid));
-  if (changed) syscall(SYS_setresuid, 0, 0, 0);
-  return peer;
+  constexpr Person::Ids kIds = {kStrangerUid, kStrangerUid};
+  pid_t pid;
+  return ConnectAs({kIds, kIds}, address, &pid);
 }
 
-// Told to the programs, for want of the ids themselves: in other_uid.cc.
-void Check::Disguise(const Person& who) const {
+// Where the ids themselves cannot be had, other_uid.cc tells them.
+void Check::PutOnDisguise(const Person& who) const {
   const pid_t seen = who.out_of_sight ? 0 : getpid();
-  const harness::Disguise disguise = {
-      getpid(),
-      {seen, who.effective.uid, who.effective.gid},
-      {seen, who.real.uid, who.real.gid}};
+  const Disguise disguise = {getpid(),
+                             {seen, who.effective.uid, who.effective.gid},
+                             {seen, who.real.uid, who.real.gid}};
   const ipc::UniqueFd file(
       open(scratch_.File(kDisguises).c_str(), O_WRONLY | O_CLOEXEC));
   if (pwrite(file.get(), &disguise, sizeof(disguise),
@@ -753,10 +740,14 @@ pid_t Check::ActAs(const Person& who, absl::string_view expected,
   const pid_t pid = fork();
   if (pid == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    const bool is_us =
+        who.real.uid == getuid() && who.effective.uid == geteuid() &&
+        who.real.gid == getgid() && who.effective.gid == getegid();
     if (who.out_of_sight ||
-        setresgid(who.real.gid, who.effective.gid, who.real.gid) < 0 ||
-        setresuid(who.real.uid, who.effective.uid, who.real.uid) < 0) {
-      Disguise(who);
+        (!is_us &&
+         (setresgid(who.real.gid, who.effective.gid, who.real.gid) < 0 ||
+          setresuid(who.real.uid, who.effective.uid, who.real.uid) < 0))) {
+      PutOnDisguise(who);
     }
     _exit(act());
   }

@@ -310,7 +310,7 @@ class Check : public testing::Test {
   // returns 0 or an errno.
   pid_t ActAs(const Person& who, absl::string_view expected,
               absl::FunctionRef<int()> act);
-  void Disguise(const Person& who) const;
+  void PutOnDisguise(const Person& who) const;
   Peer ConnectSocket(ipc::UniqueFd fd, const ipc::SocketAddress& address,
                      const std::string& name);
 

@@ -1,16 +1,13 @@
-// Loaded into a program with LD_PRELOAD, makes one uid look like two: where
-// there is no other to be had, in a sandbox or as an ordinary user, a peer with
-// a name that begins with kStranger seems to have connected as user
-// kStrangerUid, and processes that are named as Disguise look like that. What
-// the program asks of the kernel about any other peer is answered by the
-// kernel.
+// Loaded into a program with LD_PRELOAD, makes one uid look like several: where
+// there is no other to be had, in a sandbox or as an ordinary user, processes
+// that are named as Disguise look like that. What the program asks of the
+// kernel about any other peer is answered by the kernel.
 #include "tests/support/other_uid.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -52,13 +49,6 @@ extern "C" int getsockopt(int fd, int level, int option, void* value,
   const long result = syscall(SYS_getsockopt, fd, level, option, value, size);
   if (result == 0 && level == SOL_SOCKET && option == SO_PEERCRED &&
       *size == sizeof(ucred)) {
-    sockaddr_un peer = {};
-    socklen_t length = sizeof(peer);
-    if (getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &length) == 0 &&
-        strncmp(peer.sun_path + 1, harness::kStranger,
-                strlen(harness::kStranger)) == 0) {
-      static_cast<ucred*>(value)->uid = harness::kStrangerUid;
-    }
     if (const auto* disguise = DisguiseOf(value)) {
       memcpy(value, &disguise->connected, sizeof(ucred));
     }

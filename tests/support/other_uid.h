@@ -9,9 +9,7 @@
 
 namespace harness {
 
-// The abstract name of a socket whose owner is to look like another user begins
-// with this.
-constexpr char kStranger[] = "stranger-";
+// A user who is not us.
 constexpr uid_t kStrangerUid = 4242;
 
 // A process that is to look like somebody else. This variable of the
