@@ -436,17 +436,21 @@ TEST_F(Credentials, ClosesDescriptors) {
 TEST_F(Credentials, LeavesNothingOfAClient) {
   About(Core(2), "of a client that is done, no descriptor is left",
         "The connection has to be closed, and so has all that was opened for "
-        "it: a pidfd is a descriptor too.",
+        "it, on each way out: a pidfd is a descriptor too.",
         "handout, steps 1 and 7; man 2 close");
-  constexpr int kClients = 6;
+  constexpr int kClients = 9;
   Process server = StartServer({absl::StrCat("--clients=", kClients + 1)});
   // What a program opens once, with its first client, is its own.
   const int most = CountDescriptors(server.pid()) + 2;
-  for (int i = 1; i <= kClients; ++i) {
-    Peer client = ConnectOurs(absl::StrCat("client ", i));
+  for (int i = 0; i < kClients; i += 3) {
+    Peer client = ConnectOurs("a client");
     client.Send(Padded("hello"), "a request");
     Answers(client, "granted: you are " + Me());
     client.Close();
+    ConnectOurs("a client that says nothing").Close();
+    Peer broken = ConnectOurs("a client that stops halfway");
+    broken.Send("hello", "5 bytes of a request");
+    broken.Close();
   }
   server.ComesDownTo(most, "open descriptors, as before the first client",
                      [&] { return CountDescriptors(server.pid()); });

@@ -681,11 +681,7 @@ Peer Check::Connect(const std::string& path, const std::string& name) {
 
 Peer Check::Connect(const ipc::SocketAddress& address,
                     const std::string& name) {
-  return ConnectSocket(StreamSocket(), address, name);
-}
-
-Peer Check::ConnectSocket(ipc::UniqueFd fd, const ipc::SocketAddress& address,
-                          const std::string& name) {
+  ipc::UniqueFd fd = StreamSocket();
   if (over()) return Peer(this, std::move(fd), name);
   int error = 0;
   Await("the server takes a connection", [&] {

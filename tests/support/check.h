@@ -243,8 +243,9 @@ class Check : public testing::Test {
   Process StartInterrupted(const std::string& program);
 
   // The same, held as soon as its first system call `call` has returned, until
-  // Process::Continue. Needs strace and the permission to trace; where that is
-  // missing, the check is skipped.
+  // Process::Continue; with "listen,accept" after the first of each. Needs
+  // strace and the permission to trace; where that is missing, the check is
+  // skipped.
   Process StartStoppedAfter(const std::string& call, const std::string& program,
                             const std::vector<std::string>& args);
 
@@ -311,8 +312,6 @@ class Check : public testing::Test {
   pid_t ActAs(const Person& who, absl::string_view expected,
               absl::FunctionRef<int()> act);
   void PutOnDisguise(const Person& who) const;
-  Peer ConnectSocket(ipc::UniqueFd fd, const ipc::SocketAddress& address,
-                     const std::string& name);
 
   Story story_;
   Result result_;
