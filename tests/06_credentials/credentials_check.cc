@@ -18,6 +18,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "lib/socket_address.h"
 #include "lib/unique_fd.h"
 #include "tests/support/check.h"
@@ -121,8 +122,10 @@ class Credentials : public harness::Check {
 
   // Among what it printed is `text`.
   static void HasPrinted(Process& program, const std::string& text) {
-    program.Expect(absl::StrContains(program.out(), text),
-                   absl::StrCat("among what it prints: ", text), program.out());
+    program.Expect(
+        absl::StrContains(program.out(), text),
+        absl::StrCat("among what it prints: ", absl::StripSuffix(text, "\n")),
+        absl::StripSuffix(program.out(), "\n"));
   }
 
   // How many descriptors `pid` and its descendants have.
@@ -331,7 +334,7 @@ TEST_F(Credentials, OutOfSight) {
   client.Close();
   pid_t connecter = 0;
   Peer other = ConnectAs(OutOfSight(), address_, &connecter);
-  other.Send(Padded("hello"), "a request, on a connection from there");
+  other.Send(Padded("hello"), "a request");
   Answers(other, "refused: you are " + Me());
   other.Close();
   server.Exits(0);
@@ -438,21 +441,21 @@ TEST_F(Credentials, LeavesNothingOfAClient) {
         "The connection has to be closed, and so has all that was opened for "
         "it, on each way out: a pidfd is a descriptor too.",
         "handout, steps 1 and 7; man 2 close");
-  constexpr int kClients = 9;
+  constexpr int kClients = 8;
   Process server = StartServer({absl::StrCat("--clients=", kClients + 1)});
   // What a program opens once, with its first client, is its own.
   const int most = CountDescriptors(server.pid()) + 2;
-  for (int i = 0; i < kClients; i += 3) {
+  for (int i = 0; i < kClients; i += 2) {
     Peer client = ConnectOurs("a client");
     client.Send(Padded("hello"), "a request");
     Answers(client, "granted: you are " + Me());
     client.Close();
-    ConnectOurs("a client that says nothing").Close();
     Peer broken = ConnectOurs("a client that stops halfway");
     broken.Send("hello", "5 bytes of a request");
     broken.Close();
   }
-  server.ComesDownTo(most, "open descriptors, as before the first client",
+  server.ComesDownTo(most,
+                     "open descriptors, two more than before the first client",
                      [&] { return CountDescriptors(server.pid()); });
 }
 
@@ -527,12 +530,11 @@ TEST_F(Credentials, GoneBeforeTheAnswer) {
   Peer hasty = ConnectOurs("the second client, in the queue,");
   hasty.Send(Padded("hasty"), "a request");
   hasty.Close();
+  Peer third = ConnectOurs("the third client, behind it,");
   first.Close();
-  Peer third = ConnectOurs("the third client");
-  third.Send(Padded("patient"), "a request");
-  Answers(third, "granted: you are " + Me());
   third.Close();
   server.Exits(1);
+  HasPrinted(server, Connected(3, Me()));
 }
 
 TEST_F(Credentials, ConnecterHasEnded) {
@@ -625,7 +627,7 @@ TEST_F(Credentials, ClientClaims) {
         "With SCM_CREDENTIALS a sender names its own ids, and the kernel "
         "checks: its real, effective and saved ones are fine, others take "
         "CAP_SETUID. EPERM says: you are not that. EINVAL: nobody is, in this "
-        "user namespace. Either way nothing was sent.",
+        "user namespace. Either way nothing was sent, and no answer will come.",
         "handout, step 8; man 7 unix, SCM_CREDENTIALS");
   for (const uid_t claimed :
        {getuid(), static_cast<uid_t>(-1), getuid() + 20202}) {

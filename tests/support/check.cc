@@ -352,8 +352,8 @@ pid_t Peer::SendAs(const Person& who, absl::string_view bytes,
         if (count < 0) return errno;
         return count == static_cast<ssize_t>(bytes.size()) ? 0 : EMSGSIZE;
       });
-  check_->Step(absl::StrCat("on the connection of ", name_, ", process ", pid,
-                            " sent ", what));
+  check_->Step(absl::StrCat("process ", pid, " sent ", what,
+                            ", on the same connection"));
   return pid;
 }
 
@@ -769,8 +769,10 @@ Peer Check::ConnectAs(const Person& who, const ipc::SocketAddress& address,
   *pid = ActAs(who, "the server takes a connection", [&] {
     return connect(fd.get(), address.data(), address.size()) < 0 ? errno : 0;
   });
-  Step(absl::StrCat("process ", *pid, " connected, and ended"));
-  return Peer(this, std::move(fd), absl::StrCat("process ", *pid));
+  const std::string uid =
+      who.out_of_sight ? "" : absl::StrCat(" of uid ", who.effective.uid);
+  Step(absl::StrCat("process ", *pid, uid, " connected, and ended"));
+  return Peer(this, std::move(fd), "the checker, on its connection,");
 }
 
 void Check::Host(const std::string& path) {
