@@ -28,6 +28,11 @@ LABS = {
         "socket_path",
         "datagram",
     ],
+    # Whoever passes descriptors has lib/message.h, which would do this lab.
+    "06_credentials": [
+        "credentials",
+        "fd_passing",
+    ],
 }
 
 # The checks never link a student's code, and the tests may use everything.

@@ -6,10 +6,10 @@
 In each FILE, a document of the kit, every block ```console is run in FOLDER, a
 copy of the kit that may be changed: the lines after "$ " by bash, in order, and
 what they print is compared with the lines below them. "..." stands for any lines.
-Numbers of five digits and more (inodes), the names of scratch folders and abstract
-names differ from run to run and count as equal. After a comment "from here on the
-programs are written" the reference programs stand in the student's place; before it,
-the starters.
+Numbers of five digits and more (inodes), pids, uids, gids, the names of scratch
+folders and abstract names differ from run to run and count as equal. After a comment
+"from here on the programs are written" the reference programs stand in the student's
+place; before it, the starters.
 """
 
 import glob
@@ -30,7 +30,7 @@ PATIENCE_SECONDS = 30
 def normalised(text):
     text = re.sub(r"\b[0-9a-f]{16}:", "ADDRESS:", text)
     text = re.sub(r"@[0-9a-f]{5}\b", "@NAME", text)
-    text = re.sub(r"\d{5,}", "NUMBER", text)
+    text = re.sub(r"\d{5,}|(?<=\b[pug]id )\d+", "NUMBER", text)
     text = re.sub(r"/tmp/lab\w{6}", "/tmp/labXXXXXX", text)
     text = re.sub(r"\blab-[a-z]{12}\b", "lab-NAME", text)
     text = re.sub(r"^lab: building for the first time.*\n", "", text)

@@ -4,6 +4,7 @@
 #include <linux/sockios.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -14,6 +15,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <random>
 
@@ -51,6 +53,19 @@ constexpr char kAsanOptions[] =
     "ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0";
 
 constexpr char kStrace[] = "/usr/bin/strace";
+
+// As recv(2); `sender`, unless null, is who sent it.
+ssize_t ReceiveFrom(int fd, char* buffer, size_t size, ucred* sender) {
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(*sender))];
+  iovec part = {buffer, size};
+  msghdr message = {nullptr, 0, &part, 1, control, sizeof(control), 0};
+  const ssize_t count = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+  const cmsghdr* first = count > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
+  if (sender && first && first->cmsg_type == SCM_CREDENTIALS) {
+    memcpy(sender, CMSG_DATA(first), sizeof(*sender));
+  }
+  return count;
+}
 
 // Beside this checker, in its runfiles.
 constexpr char kOtherUid[] = "tests/support/libother_uid.so";
@@ -327,6 +342,44 @@ void Peer::Send(absl::string_view bytes, absl::string_view what) {
   }
 }
 
+pid_t Peer::SendAs(const Person& who, absl::string_view bytes,
+                   absl::string_view what) {
+  if (!fd_.valid() || check_->over()) return 0;
+  const pid_t pid =
+      check_->ActAs(who, absl::StrCat("somebody else sends ", what), [&] {
+        const ssize_t count =
+            send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        if (count < 0) return errno;
+        return count == static_cast<ssize_t>(bytes.size()) ? 0 : EMSGSIZE;
+      });
+  check_->Step(absl::StrCat("process ", pid, " sent ", what,
+                            ", on the same connection"));
+  return pid;
+}
+
+void Peer::SendWith(const std::vector<int>& fds, absl::string_view bytes,
+                    absl::string_view what) {
+  if (!fd_.valid() || check_->over()) return;
+  const size_t size = fds.size() * sizeof(int);
+  std::vector<cmsghdr> control(CMSG_SPACE(size) / sizeof(cmsghdr) + 1);
+  control[0].cmsg_level = SOL_SOCKET;
+  control[0].cmsg_type = SCM_RIGHTS;
+  control[0].cmsg_len = CMSG_LEN(size);
+  memcpy(CMSG_DATA(control.data()), fds.data(), size);
+  iovec part = {const_cast<char*>(bytes.data()), bytes.size()};
+  msghdr message = {};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = CMSG_SPACE(size);
+  const ssize_t count = sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
+  check_->Step(absl::StrCat(name_, " sent ", what));
+  if (count != static_cast<ssize_t>(bytes.size())) {
+    check_->Fail("the connection is there to be written to",
+                 ipc::ErrnoStatus("sendmsg", "").message());
+  }
+}
+
 void Peer::AwaitRead() {
   if (!fd_.valid() || check_->over()) return;
   check_->Await(
@@ -336,7 +389,8 @@ void Peer::AwaitRead() {
       });
 }
 
-std::string Peer::ReceiveUpTo(size_t count, absl::string_view expected) {
+std::string Peer::ReceiveUpTo(size_t count, absl::string_view expected,
+                              ucred* sender) {
   std::string received;
   if (!fd_.valid() || check_->over()) return received;
   check_->Await(
@@ -344,9 +398,9 @@ std::string Peer::ReceiveUpTo(size_t count, absl::string_view expected) {
       [&] {
         char buffer[4096];
         while (received.size() < count) {
-          const ssize_t got =
-              recv(fd_.get(), buffer,
-                   std::min(sizeof(buffer), count - received.size()), 0);
+          const ssize_t got = ReceiveFrom(
+              fd_.get(), buffer,
+              std::min(sizeof(buffer), count - received.size()), sender);
           if (got < 0) return errno != EAGAIN;
           if (got == 0) return true;
           received.append(buffer, got);
@@ -362,9 +416,9 @@ std::string Peer::ReceiveAll() {
   return ReceiveUpTo(kTooMuch, "the program ends the connection");
 }
 
-std::string Peer::Receive(size_t count) {
-  std::string received =
-      ReceiveUpTo(count, absl::StrCat("the program sends ", count, " bytes"));
+std::string Peer::Receive(size_t count, ucred* sender) {
+  std::string received = ReceiveUpTo(
+      count, absl::StrCat("the program sends ", count, " bytes"), sender);
   if (!check_->over() && received.size() < count) {
     check_->Fail(
         absl::StrCat("the program sends ", count, " bytes"),
@@ -609,6 +663,8 @@ Process Check::Run(ChildOptions options, absl::string_view step) {
   char other_uid[PATH_MAX];
   if (expects_strangers_ && realpath(kOtherUid, other_uid)) {
     options.environment.push_back(absl::StrCat("LD_PRELOAD=", other_uid));
+    options.environment.push_back(
+        absl::StrCat(kDisguises, "=", scratch_.File(kDisguises)));
   }
   absl::StatusOr<Child*> child = supervisor_->Spawn(options);
   if (!child.ok()) {
@@ -625,11 +681,7 @@ Peer Check::Connect(const std::string& path, const std::string& name) {
 
 Peer Check::Connect(const ipc::SocketAddress& address,
                     const std::string& name) {
-  return ConnectSocket(StreamSocket(), address, name);
-}
-
-Peer Check::ConnectSocket(ipc::UniqueFd fd, const ipc::SocketAddress& address,
-                          const std::string& name) {
+  ipc::UniqueFd fd = StreamSocket();
   if (over()) return Peer(this, std::move(fd), name);
   int error = 0;
   Await("the server takes a connection", [&] {
@@ -649,25 +701,78 @@ void Check::ExpectStrangers() {
   if (!over() && access(kOtherUid, R_OK) < 0) {
     Skip(absl::StrCat(kOtherUid, " is not here: run the checker by Bazel"));
   }
+  const ipc::UniqueFd file(open(scratch_.File(kDisguises).c_str(),
+                                O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  if (ftruncate(file.get(), kMostDisguises * sizeof(Disguise)) < 0) {
+    Fail("the checker can write in its folder",
+         ipc::ErrnoStatus("ftruncate", kDisguises).message());
+  }
   expects_strangers_ = true;
 }
 
 Peer Check::ConnectAsStranger(const ipc::SocketAddress& address) {
-  ipc::UniqueFd fd = StreamSocket();
-  // By the system call, for this thread alone; the saved id leads back.
-  const bool changed =
-      !over() && syscall(SYS_setresuid, kStrangerUid, kStrangerUid, 0) == 0;
-  if (!changed && !over()) {
-    const auto name = ipc::SocketAddress::Abstract(kStranger + scratch_.path());
-    if (bind(fd.get(), name->data(), name->size()) < 0) {
-      Fail("the checker can bind its socket",
-           ipc::ErrnoStatus("bind", name->ToString()).message());
-    }
+  constexpr Person::Ids kIds = {kStrangerUid, kStrangerUid};
+  pid_t pid;
+  return ConnectAs({kIds, kIds}, address, &pid);
+}
+
+// Where the ids themselves cannot be had, other_uid.cc tells them.
+void Check::PutOnDisguise(const Person& who) const {
+  const pid_t seen = who.out_of_sight ? 0 : getpid();
+  const Disguise disguise = {getpid(),
+                             {seen, who.effective.uid, who.effective.gid},
+                             {seen, who.real.uid, who.real.gid}};
+  const ipc::UniqueFd file(
+      open(scratch_.File(kDisguises).c_str(), O_WRONLY | O_CLOEXEC));
+  if (pwrite(file.get(), &disguise, sizeof(disguise),
+             static_cast<off_t>(persons_ * sizeof(disguise))) < 0) {
+    _exit(errno);
   }
-  Peer peer = ConnectSocket(std::move(fd), address,
-                            absl::StrCat("a client of uid ", kStrangerUid));
-  if (changed) syscall(SYS_setresuid, 0, 0, 0);
-  return peer;
+}
+
+pid_t Check::ActAs(const Person& who, absl::string_view expected,
+                   absl::FunctionRef<int()> act) {
+  if (over()) return 0;
+  const pid_t pid = fork();
+  if (pid == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    const bool is_us =
+        who.real.uid == getuid() && who.effective.uid == geteuid() &&
+        who.real.gid == getgid() && who.effective.gid == getegid();
+    if (who.out_of_sight ||
+        (!is_us &&
+         (setresgid(who.real.gid, who.effective.gid, who.real.gid) < 0 ||
+          setresuid(who.real.uid, who.effective.uid, who.real.uid) < 0))) {
+      PutOnDisguise(who);
+    }
+    _exit(act());
+  }
+  if (pid > 0) ++persons_;
+  siginfo_t ending = {};
+  // It stays a zombie: its pid shall not become somebody else's.
+  const bool ended = Await(expected, [&] {
+    return pid < 0 ||
+           waitid(P_PID, static_cast<id_t>(pid), &ending,
+                  WEXITED | WNOHANG | WNOWAIT) < 0 ||
+           ending.si_pid != 0;
+  });
+  if (ended && (ending.si_code != CLD_EXITED || ending.si_status != 0)) {
+    Fail(expected,
+         ipc::ErrnoStatus("it failed", "", ending.si_status).message());
+  }
+  return pid;
+}
+
+Peer Check::ConnectAs(const Person& who, const ipc::SocketAddress& address,
+                      pid_t* pid) {
+  ipc::UniqueFd fd = StreamSocket();
+  *pid = ActAs(who, "the server takes a connection", [&] {
+    return connect(fd.get(), address.data(), address.size()) < 0 ? errno : 0;
+  });
+  const std::string uid =
+      who.out_of_sight ? "" : absl::StrCat(" of uid ", who.effective.uid);
+  Step(absl::StrCat("process ", *pid, uid, " connected, and ended"));
+  return Peer(this, std::move(fd), "the checker, on its connection,");
 }
 
 void Check::Host(const std::string& path) {
@@ -683,6 +788,8 @@ void Check::Host(const ipc::SocketAddress& address) {
   }
   host_ = std::move(*listener);
   fcntl(host_.get(), F_SETFL, O_NONBLOCK);
+  const int on = 1;
+  setsockopt(host_.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
   Step(absl::StrCat("a server of ours listens at ", address.ToString()));
 }
 

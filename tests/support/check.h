@@ -17,6 +17,7 @@
 #define TESTS_SUPPORT_CHECK_H_
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include <memory>
@@ -111,6 +112,17 @@ class Process {
   Child* child_;
 };
 
+// Who a process of ours is.
+struct Person {
+  struct Ids {
+    uid_t uid;
+    gid_t gid;
+  };
+  Ids real, effective;
+  // In a pid namespace that the program cannot see.
+  bool out_of_sight = false;
+};
+
 // One end of a connection with a program that is judged, in our hands.
 class Peer {
  public:
@@ -121,6 +133,14 @@ class Peer {
   // in, if they are more than the kernel keeps for it.
   void Send(absl::string_view bytes, absl::string_view what);
 
+  // The same by another process, of `who`, which ends with that. Its pid.
+  pid_t SendAs(const Person& who, absl::string_view bytes,
+               absl::string_view what);
+
+  // Sends all of `bytes` in one message, with copies of the descriptors `fds`.
+  void SendWith(const std::vector<int>& fds, absl::string_view bytes,
+                absl::string_view what);
+
   // Waits until the program has read all that was sent. Only then does the next
   // Send arrive by itself: a stream merges what waits.
   void AwaitRead();
@@ -128,13 +148,15 @@ class Peer {
   // Reads until the program ends the connection; what came.
   std::string ReceiveAll();
 
-  // Reads exactly `count` bytes.
-  std::string Receive(size_t count);
+  // Reads exactly `count` bytes. In the place of a server, `sender` is who sent
+  // the last of them.
+  std::string Receive(size_t count, ucred* sender = nullptr);
 
   void Close();
 
  private:
-  std::string ReceiveUpTo(size_t count, absl::string_view expected);
+  std::string ReceiveUpTo(size_t count, absl::string_view expected,
+                          ucred* sender = nullptr);
 
   Check* check_;
   ipc::UniqueFd fd_;
@@ -221,8 +243,9 @@ class Check : public testing::Test {
   Process StartInterrupted(const std::string& program);
 
   // The same, held as soon as its first system call `call` has returned, until
-  // Process::Continue. Needs strace and the permission to trace; where that is
-  // missing, the check is skipped.
+  // Process::Continue; with "listen,accept" after the first of each. Needs
+  // strace and the permission to trace; where that is missing, the check is
+  // skipped.
   Process StartStoppedAfter(const std::string& call, const std::string& program,
                             const std::vector<std::string>& args);
 
@@ -234,6 +257,12 @@ class Check : public testing::Test {
   // looks so to programs that were started after ExpectStrangers.
   void ExpectStrangers();
   Peer ConnectAsStranger(const ipc::SocketAddress& address);
+
+  // The same by a process of `who`, which has ended then, and has not been
+  // waited for; `pid` is its. Programs that are to see who that is, here and in
+  // SendAs, are started after ExpectStrangers.
+  Peer ConnectAs(const Person& who, const ipc::SocketAddress& address,
+                 pid_t* pid);
 
   // Listens at `path`, or at any address, in the place of the student's server.
   void Host(const std::string& path);
@@ -278,8 +307,11 @@ class Check : public testing::Test {
   bool Traced(const std::string& program, const std::vector<std::string>& args,
               const std::vector<std::string>& tracing, ChildOptions* options);
   Process Run(ChildOptions options, absl::string_view step);
-  Peer ConnectSocket(ipc::UniqueFd fd, const ipc::SocketAddress& address,
-                     const std::string& name);
+  // Runs `act` in a process of `who`, until it has ended; its pid. `act`
+  // returns 0 or an errno.
+  pid_t ActAs(const Person& who, absl::string_view expected,
+              absl::FunctionRef<int()> act);
+  void PutOnDisguise(const Person& who) const;
 
   Story story_;
   Result result_;
@@ -288,6 +320,7 @@ class Check : public testing::Test {
   bool listened_here_ = false;  // A program, at socket_path_.
   ipc::UniqueFd host_;
   bool expects_strangers_ = false;
+  size_t persons_ = 0;
   std::vector<Child*> children_;
   std::unique_ptr<Supervisor> supervisor_;
 };

@@ -174,8 +174,15 @@ TEST_F(CheckTest, MutantMustFailByExactlyTheChecksItNames) {
   EXPECT_EQ(verdict("Caught-by: Serves\nCaught-by: Refuses\n", silent),
             "exit status 1");
   EXPECT_EQ(verdict("", silent), "exit status 1");
+  EXPECT_EQ(verdict("Caught-by: Refuses\nCaught-by: ...\n", silent),
+            "exit status 0");
+  EXPECT_EQ(verdict("Caught-by: Serves\nCaught-by: ...\n", silent),
+            "exit status 1");
   EXPECT_EQ(verdict("Caught-by: Refuses\n", "program=" + Program(kGood)),
             "exit status 1");
+  const std::string neither = "program=" + Program("exit=1", "exit=1");
+  EXPECT_EQ(verdict("Caught-by: Refuses\nCaught-by: ...\n", neither),
+            "exit status 0");
 }
 
 TEST_F(CheckTest, StarterMustFailFirstWhereItIsSaidTo) {

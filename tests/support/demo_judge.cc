@@ -1,8 +1,9 @@
 // demo_judge DEMO TRANSCRIPT PROGRAM=PATH...
 //
 // Runs a lab's demo and compares what it shows with the documented transcript.
-// Numbers of five digits (in names, ports) count as equal, and so do the names
-// that the kernel chooses: see "Autobind feature" in unix(7).
+// Numbers of five digits (in names, ports), pids, uids and gids count as equal,
+// and so do the names that the kernel chooses: see "Autobind feature" in
+// unix(7).
 #include <algorithm>
 #include <cctype>
 #include <cstdio>
@@ -24,7 +25,7 @@ bool IsChosenName(const std::string& text, size_t at) {
   return end == at + 6 && !(end < text.size() && isalnum(text[end]));
 }
 
-// `text` with a word in place of each long number and chosen name.
+// `text` with a word in place of whatever differs from run to run.
 std::string Comparable(const std::string& text) {
   constexpr char kDigits[] = "0123456789";
   std::string result;
@@ -37,7 +38,8 @@ std::string Comparable(const std::string& text) {
     const size_t end =
         std::min(text.size(), text.find_first_not_of(kDigits, at));
     const size_t next = std::max(end, at + 1);
-    result += end - at >= 5 ? "NUMBER" : text.substr(at, next - at);
+    const bool id = end > at && at >= 3 && text.compare(at - 3, 3, "id ") == 0;
+    result += id || end - at >= 5 ? "NUMBER" : text.substr(at, next - at);
     at = next;
   }
   return result;

@@ -74,6 +74,14 @@ TEST_F(DemoJudgeTest, NamesThatTheKernelChoseMayDiffer) {
             "exit status 1");
 }
 
+TEST_F(DemoJudgeTest, IdsMayDiffer) {
+  EXPECT_EQ(
+      Judge({kMisbehave, Transcript("pid 7, uid 0"), "out=pid 42, uid 5"}),
+      "exit status 0");
+  EXPECT_EQ(Judge({kMisbehave, Transcript("pid 7"), "out=pid x"}),
+            "exit status 1");
+}
+
 TEST_F(DemoJudgeTest, FailingDemoFailsWhateverItShows) {
   EXPECT_EQ(Judge({kMisbehave, Transcript("hi"), "out=hi", "exit=1"}),
             "exit status 1");

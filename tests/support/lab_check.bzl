@@ -30,6 +30,11 @@ _judge_test = rule(
 def _arg(program, label):
     return "%s=$(rootpath %s)" % (program, label)
 
+def _program_of(source, programs):
+    """Which of `programs` the source FOLDER/PROGRAM_*.cc or .patch is about."""
+    name = source.split("/")[1]
+    return [program for program in programs if name.startswith(program + "_")][0]
+
 def _programs(lab, sources, prefix = "", copts = [], **kwargs):
     """Builds each program twice.
 
@@ -145,7 +150,7 @@ def lab_tests(name, programs, first_failure):
 
     for patch in native.glob(["mutants/*.patch"]):
         mutant = patch[:-len(".patch")]
-        program = mutant.split("/")[1].split("_")[0]
+        program = _program_of(mutant, programs)
         native.genrule(
             name = mutant + "_source",
             testonly = True,
@@ -166,7 +171,7 @@ def lab_tests(name, programs, first_failure):
 
 def _check_instead(lab, source, reference, copts = [], **kwargs):
     """Judges the reference with one program replaced by `source`.cc."""
-    program = source.split("/")[1].split("_")[0]
+    program = _program_of(source, reference)
     programs = dict(reference)
     programs.update(_programs(
         lab,
