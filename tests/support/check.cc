@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
+#include <iterator>
 #include <map>
 #include <random>
 
@@ -22,7 +23,9 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "absl/types/span.h"
 #include "lib/errno_status.h"
+#include "lib/fd_passing.h"
 #include "lib/socket.h"
 #include "lib/socket_address.h"
 #include "tests/support/other_uid.h"
@@ -62,6 +65,26 @@ ipc::UniqueFd StreamSocket() {
 
 // For programs whose output is as big as what they are fed.
 constexpr size_t kMuchOutput = size_t{16} << 20;
+
+// As send and recv, with descriptors. What is sent is small: all of it goes.
+ssize_t SendWithFds(int fd, absl::string_view bytes,
+                    const std::vector<int>& fds) {
+  const absl::Status status = ipc::SendFds(fd, bytes, fds);
+  errno = ipc::StatusErrno(status);
+  return status.ok() ? static_cast<ssize_t>(bytes.size()) : -1;
+}
+
+ssize_t ReceiveWithFds(int fd, char* buffer, size_t size,
+                       std::vector<ipc::UniqueFd>* fds) {
+  auto received = ipc::ReceiveFds(fd, absl::MakeSpan(buffer, size));
+  if (!received.ok()) {
+    errno = ipc::StatusErrno(received.status());
+    return -1;
+  }
+  std::move(received->fds.begin(), received->fds.end(),
+            std::back_inserter(*fds));
+  return static_cast<ssize_t>(received->size);
+}
 
 // Whether strace is there and may trace: some containers forbid ptrace.
 bool CanTrace() {
@@ -301,21 +324,25 @@ void Process::Expect(bool condition, absl::string_view expected,
 
 // Peer ------------------------------------------------------------------------
 
-void Peer::Send(absl::string_view bytes, absl::string_view what) {
+void Peer::Send(absl::string_view bytes, absl::string_view what,
+                const std::vector<int>& fds) {
   if (!fd_.valid() || check_->over()) return;
-  check_->Step(absl::StrCat(name_, " sent ", what));
+  if (!what.empty()) check_->Step(absl::StrCat(name_, " sent ", what));
+  bool with_fds = !fds.empty();
   int error = 0;
   check_->Await(
       absl::StrCat("the program reads what ", name_, " sends"),
       [&] {
         while (!bytes.empty()) {
-          const ssize_t count =
-              send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+          const ssize_t count = with_fds ? SendWithFds(fd_.get(), bytes, fds)
+                                         : send(fd_.get(), bytes.data(),
+                                                bytes.size(), MSG_NOSIGNAL);
           if (count < 0) {
             error = errno == EAGAIN ? 0 : errno;
             return error != 0;
           }
           bytes.remove_prefix(count);
+          with_fds = false;
         }
         return true;
       },
@@ -336,7 +363,14 @@ void Peer::AwaitRead() {
       });
 }
 
-std::string Peer::ReceiveUpTo(size_t count, absl::string_view expected) {
+void Peer::StopReading() {
+  if (!fd_.valid() || check_->over()) return;
+  check_->Step(absl::StrCat(name_, " reads no more"));
+  shutdown(fd_.get(), SHUT_RD);
+}
+
+std::string Peer::ReceiveUpTo(size_t count, absl::string_view expected,
+                              std::vector<ipc::UniqueFd>* fds) {
   std::string received;
   if (!fd_.valid() || check_->over()) return received;
   check_->Await(
@@ -344,9 +378,9 @@ std::string Peer::ReceiveUpTo(size_t count, absl::string_view expected) {
       [&] {
         char buffer[4096];
         while (received.size() < count) {
-          const ssize_t got =
-              recv(fd_.get(), buffer,
-                   std::min(sizeof(buffer), count - received.size()), 0);
+          const size_t room = std::min(sizeof(buffer), count - received.size());
+          const ssize_t got = fds ? ReceiveWithFds(fd_.get(), buffer, room, fds)
+                                  : recv(fd_.get(), buffer, room, 0);
           if (got < 0) return errno != EAGAIN;
           if (got == 0) return true;
           received.append(buffer, got);
@@ -362,9 +396,9 @@ std::string Peer::ReceiveAll() {
   return ReceiveUpTo(kTooMuch, "the program ends the connection");
 }
 
-std::string Peer::Receive(size_t count) {
-  std::string received =
-      ReceiveUpTo(count, absl::StrCat("the program sends ", count, " bytes"));
+std::string Peer::Receive(size_t count, std::vector<ipc::UniqueFd>* fds) {
+  std::string received = ReceiveUpTo(
+      count, absl::StrCat("the program sends ", count, " bytes"), fds);
   if (!check_->over() && received.size() < count) {
     check_->Fail(
         absl::StrCat("the program sends ", count, " bytes"),

@@ -117,9 +117,11 @@ class Peer {
   Peer(Check* check, ipc::UniqueFd fd, std::string name)
       : check_(check), fd_(std::move(fd)), name_(std::move(name)) {}
 
-  // Sends all of `bytes`, `what` they are in words. The program must take them
-  // in, if they are more than the kernel keeps for it.
-  void Send(absl::string_view bytes, absl::string_view what);
+  // Sends all of `bytes`, `what` they are in words (no step is told if it is
+  // empty), in one message with the descriptors `fds`. The program must take
+  // them in, if they are more than the kernel keeps for it.
+  void Send(absl::string_view bytes, absl::string_view what,
+            const std::vector<int>& fds = {});
 
   // Waits until the program has read all that was sent. Only then does the next
   // Send arrive by itself: a stream merges what waits.
@@ -128,13 +130,18 @@ class Peer {
   // Reads until the program ends the connection; what came.
   std::string ReceiveAll();
 
-  // Reads exactly `count` bytes.
-  std::string Receive(size_t count);
+  // Reads exactly `count` bytes. The descriptors that came along go to `fds`;
+  // without, the kernel closes them.
+  std::string Receive(size_t count, std::vector<ipc::UniqueFd>* fds = nullptr);
+
+  // The program's next write to us fails. See SHUT_RD in shutdown(2).
+  void StopReading();
 
   void Close();
 
  private:
-  std::string ReceiveUpTo(size_t count, absl::string_view expected);
+  std::string ReceiveUpTo(size_t count, absl::string_view expected,
+                          std::vector<ipc::UniqueFd>* fds = nullptr);
 
   Check* check_;
   ipc::UniqueFd fd_;
