@@ -28,6 +28,9 @@ LABS = {
         "socket_path",
         "datagram",
     ],
+    "05_fd_passing": [
+        "fd_passing",
+    ],
 }
 
 # The checks never link a student's code, and the tests may use everything.
@@ -43,12 +46,12 @@ def _packages(labs):
 
 def _earned(lab):
     """The targets that `lab` may use: its name is later than what teaches them."""
-    return [
-        target
+    return {
+        target: None  # Once, though two labs may teach it.
         for earlier in LABS
         for target in LABS[earlier]
         if earlier < lab and target not in LABS[lab]
-    ]
+    }.keys()
 
 EVERY_LAB = _packages(LABS) + _OURS
 
