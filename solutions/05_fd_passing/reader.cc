@@ -57,8 +57,7 @@ int Connect(const char* path) {
   return opener;
 }
 
-// Writes all of `bytes`, in as many pieces as the kernel likes. Both write and
-// send; on a socket only the latter can do without SIGPIPE.
+// Sends all of `bytes`, in as many pieces as the kernel likes.
 bool SendAll(int socket, const void* bytes, size_t size) {
   const char* next = static_cast<const char*>(bytes);
   while (size > 0) {
@@ -71,6 +70,7 @@ bool SendAll(int socket, const void* bytes, size_t size) {
   return true;
 }
 
+// The same for what need not be a socket.
 bool WriteAll(int fd, const char* bytes, size_t size) {
   while (size > 0) {
     const ssize_t count = write(fd, bytes, size);
