@@ -111,9 +111,10 @@ std::map<std::string, std::string>& Programs() {
 // A command line for people: what is long is cut.
 std::string CommandLine(const std::string& program,
                         const std::vector<std::string>& args) {
-  constexpr size_t kShown = 120;
+  constexpr size_t kShown = 120, kShownInAll = 1000;
   std::string line = program;
   for (const std::string& arg : args) {
+    if (line.size() > kShownInAll) return line + " ...";
     absl::StrAppend(&line, " ", arg.empty() ? "''" : arg.substr(0, kShown));
     if (arg.size() > kShown) absl::StrAppend(&line, "...");
   }
