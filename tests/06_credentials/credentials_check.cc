@@ -424,9 +424,10 @@ TEST_F(Credentials, ClosesDescriptors) {
     }
     const ipc::UniqueFd read_end(ends[0]);
     ipc::UniqueFd write_end(ends[1]);
-    client.SendWith(std::vector<int>(count, write_end.get()), Padded("hello"),
-                    absl::StrCat("a request, and ", count,
-                                 count == 1 ? " descriptor" : " descriptors"));
+    client.Send(Padded("hello"),
+                absl::StrCat("a request, and ", count,
+                             count == 1 ? " descriptor" : " descriptors"),
+                std::vector<int>(count, write_end.get()));
     write_end.reset();
     Answers(client, "granted: you are " + Me());
     server.ComesDownTo(0, "descriptors that came along and are open",

@@ -16,6 +16,7 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <random>
 
@@ -24,7 +25,9 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "absl/types/span.h"
 #include "lib/errno_status.h"
+#include "lib/fd_passing.h"
 #include "lib/socket.h"
 #include "lib/socket_address.h"
 #include "tests/support/other_uid.h"
@@ -54,14 +57,14 @@ constexpr char kAsanOptions[] =
 
 constexpr char kStrace[] = "/usr/bin/strace";
 
-// As recv(2); `sender`, unless null, is who sent it.
+// As recv(2); `sender` is who sent it.
 ssize_t ReceiveFrom(int fd, char* buffer, size_t size, ucred* sender) {
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(*sender))];
   iovec part = {buffer, size};
   msghdr message = {nullptr, 0, &part, 1, control, sizeof(control), 0};
   const ssize_t count = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
   const cmsghdr* first = count > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
-  if (sender && first && first->cmsg_type == SCM_CREDENTIALS) {
+  if (first && first->cmsg_type == SCM_CREDENTIALS) {
     memcpy(sender, CMSG_DATA(first), sizeof(*sender));
   }
   return count;
@@ -77,6 +80,26 @@ ipc::UniqueFd StreamSocket() {
 
 // For programs whose output is as big as what they are fed.
 constexpr size_t kMuchOutput = size_t{16} << 20;
+
+// As send and recv, with descriptors. What is sent is small: all of it goes.
+ssize_t SendWithFds(int fd, absl::string_view bytes,
+                    const std::vector<int>& fds) {
+  const absl::Status status = ipc::SendFds(fd, bytes, fds);
+  errno = ipc::StatusErrno(status);
+  return status.ok() ? static_cast<ssize_t>(bytes.size()) : -1;
+}
+
+ssize_t ReceiveWithFds(int fd, char* buffer, size_t size,
+                       std::vector<ipc::UniqueFd>* fds) {
+  auto received = ipc::ReceiveFds(fd, absl::MakeSpan(buffer, size));
+  if (!received.ok()) {
+    errno = ipc::StatusErrno(received.status());
+    return -1;
+  }
+  std::move(received->fds.begin(), received->fds.end(),
+            std::back_inserter(*fds));
+  return static_cast<ssize_t>(received->size);
+}
 
 // Whether strace is there and may trace: some containers forbid ptrace.
 bool CanTrace() {
@@ -103,9 +126,10 @@ std::map<std::string, std::string>& Programs() {
 // A command line for people: what is long is cut.
 std::string CommandLine(const std::string& program,
                         const std::vector<std::string>& args) {
-  constexpr size_t kShown = 120;
+  constexpr size_t kShown = 120, kShownInAll = 1000;
   std::string line = program;
   for (const std::string& arg : args) {
+    if (line.size() > kShownInAll) return line + " ...";
     absl::StrAppend(&line, " ", arg.empty() ? "''" : arg.substr(0, kShown));
     if (arg.size() > kShown) absl::StrAppend(&line, "...");
   }
@@ -316,21 +340,25 @@ void Process::Expect(bool condition, absl::string_view expected,
 
 // Peer ------------------------------------------------------------------------
 
-void Peer::Send(absl::string_view bytes, absl::string_view what) {
+void Peer::Send(absl::string_view bytes, absl::string_view what,
+                const std::vector<int>& fds) {
   if (!fd_.valid() || check_->over()) return;
-  check_->Step(absl::StrCat(name_, " sent ", what));
+  if (!what.empty()) check_->Step(absl::StrCat(name_, " sent ", what));
+  bool with_fds = !fds.empty();
   int error = 0;
   check_->Await(
       absl::StrCat("the program reads what ", name_, " sends"),
       [&] {
         while (!bytes.empty()) {
-          const ssize_t count =
-              send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+          const ssize_t count = with_fds ? SendWithFds(fd_.get(), bytes, fds)
+                                         : send(fd_.get(), bytes.data(),
+                                                bytes.size(), MSG_NOSIGNAL);
           if (count < 0) {
             error = errno == EAGAIN ? 0 : errno;
             return error != 0;
           }
           bytes.remove_prefix(count);
+          with_fds = false;
         }
         return true;
       },
@@ -357,29 +385,6 @@ pid_t Peer::SendAs(const Person& who, absl::string_view bytes,
   return pid;
 }
 
-void Peer::SendWith(const std::vector<int>& fds, absl::string_view bytes,
-                    absl::string_view what) {
-  if (!fd_.valid() || check_->over()) return;
-  const size_t size = fds.size() * sizeof(int);
-  std::vector<cmsghdr> control(CMSG_SPACE(size) / sizeof(cmsghdr) + 1);
-  control[0].cmsg_level = SOL_SOCKET;
-  control[0].cmsg_type = SCM_RIGHTS;
-  control[0].cmsg_len = CMSG_LEN(size);
-  memcpy(CMSG_DATA(control.data()), fds.data(), size);
-  iovec part = {const_cast<char*>(bytes.data()), bytes.size()};
-  msghdr message = {};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = CMSG_SPACE(size);
-  const ssize_t count = sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
-  check_->Step(absl::StrCat(name_, " sent ", what));
-  if (count != static_cast<ssize_t>(bytes.size())) {
-    check_->Fail("the connection is there to be written to",
-                 ipc::ErrnoStatus("sendmsg", "").message());
-  }
-}
-
 void Peer::AwaitRead() {
   if (!fd_.valid() || check_->over()) return;
   check_->Await(
@@ -389,8 +394,15 @@ void Peer::AwaitRead() {
       });
 }
 
-std::string Peer::ReceiveUpTo(size_t count, absl::string_view expected,
-                              ucred* sender) {
+void Peer::StopReading() {
+  if (!fd_.valid() || check_->over()) return;
+  check_->Step(absl::StrCat(name_, " reads no more"));
+  shutdown(fd_.get(), SHUT_RD);
+}
+
+std::string Peer::ReceiveUpTo(
+    size_t count, absl::string_view expected,
+    absl::FunctionRef<ssize_t(char* buffer, size_t size)> receive) {
   std::string received;
   if (!fd_.valid() || check_->over()) return received;
   check_->Await(
@@ -398,9 +410,8 @@ std::string Peer::ReceiveUpTo(size_t count, absl::string_view expected,
       [&] {
         char buffer[4096];
         while (received.size() < count) {
-          const ssize_t got = ReceiveFrom(
-              fd_.get(), buffer,
-              std::min(sizeof(buffer), count - received.size()), sender);
+          const ssize_t got = receive(
+              buffer, std::min(sizeof(buffer), count - received.size()));
           if (got < 0) return errno != EAGAIN;
           if (got == 0) return true;
           received.append(buffer, got);
@@ -413,12 +424,35 @@ std::string Peer::ReceiveUpTo(size_t count, absl::string_view expected,
 
 std::string Peer::ReceiveAll() {
   constexpr size_t kTooMuch = size_t{1} << 20;
-  return ReceiveUpTo(kTooMuch, "the program ends the connection");
+  return ReceiveUpTo(kTooMuch, "the program ends the connection",
+                     [&](char* buffer, size_t size) {
+                       return recv(fd_.get(), buffer, size, 0);
+                     });
+}
+
+std::string Peer::Receive(size_t count) {
+  return ReceiveExactly(count, [&](char* buffer, size_t size) {
+    return recv(fd_.get(), buffer, size, 0);
+  });
+}
+
+std::string Peer::Receive(size_t count, std::vector<ipc::UniqueFd>* fds) {
+  return ReceiveExactly(count, [&](char* buffer, size_t size) {
+    return ReceiveWithFds(fd_.get(), buffer, size, fds);
+  });
 }
 
 std::string Peer::Receive(size_t count, ucred* sender) {
+  return ReceiveExactly(count, [&](char* buffer, size_t size) {
+    return ReceiveFrom(fd_.get(), buffer, size, sender);
+  });
+}
+
+std::string Peer::ReceiveExactly(
+    size_t count,
+    absl::FunctionRef<ssize_t(char* buffer, size_t size)> receive) {
   std::string received = ReceiveUpTo(
-      count, absl::StrCat("the program sends ", count, " bytes"), sender);
+      count, absl::StrCat("the program sends ", count, " bytes"), receive);
   if (!check_->over() && received.size() < count) {
     check_->Fail(
         absl::StrCat("the program sends ", count, " bytes"),

@@ -129,17 +129,15 @@ class Peer {
   Peer(Check* check, ipc::UniqueFd fd, std::string name)
       : check_(check), fd_(std::move(fd)), name_(std::move(name)) {}
 
-  // Sends all of `bytes`, `what` they are in words. The program must take them
-  // in, if they are more than the kernel keeps for it.
-  void Send(absl::string_view bytes, absl::string_view what);
+  // Sends all of `bytes`, `what` they are in words (no step is told if it is
+  // empty), in one message with the descriptors `fds`. The program must take
+  // them in, if they are more than the kernel keeps for it.
+  void Send(absl::string_view bytes, absl::string_view what,
+            const std::vector<int>& fds = {});
 
   // The same by another process, of `who`, which ends with that. Its pid.
   pid_t SendAs(const Person& who, absl::string_view bytes,
                absl::string_view what);
-
-  // Sends all of `bytes` in one message, with copies of the descriptors `fds`.
-  void SendWith(const std::vector<int>& fds, absl::string_view bytes,
-                absl::string_view what);
 
   // Waits until the program has read all that was sent. Only then does the next
   // Send arrive by itself: a stream merges what waits.
@@ -148,15 +146,23 @@ class Peer {
   // Reads until the program ends the connection; what came.
   std::string ReceiveAll();
 
-  // Reads exactly `count` bytes. In the place of a server, `sender` is who sent
-  // the last of them.
-  std::string Receive(size_t count, ucred* sender = nullptr);
+  // Reads exactly `count` bytes. The descriptors that came along go to `fds`;
+  // without, the kernel closes them. In the place of a server, `sender` is who
+  // sent the last of the bytes.
+  std::string Receive(size_t count);
+  std::string Receive(size_t count, std::vector<ipc::UniqueFd>* fds);
+  std::string Receive(size_t count, ucred* sender);
+
+  // The program's next write to us fails. See SHUT_RD in shutdown(2).
+  void StopReading();
 
   void Close();
 
  private:
   std::string ReceiveUpTo(size_t count, absl::string_view expected,
-                          ucred* sender = nullptr);
+                          absl::FunctionRef<ssize_t(char*, size_t)> receive);
+  std::string ReceiveExactly(size_t count,
+                             absl::FunctionRef<ssize_t(char*, size_t)> receive);
 
   Check* check_;
   ipc::UniqueFd fd_;

@@ -2,10 +2,15 @@
 // misbehave. What is asked of the program: with --socket=PATH to listen there,
 // to serve one client, to print "served" and to end; with --echo=PATH to send
 // one datagram back; with --bad to refuse.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <string>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "lib/socket_address.h"
+#include "lib/unique_fd.h"
 #include "tests/support/check.h"
 
 namespace {
@@ -15,10 +20,43 @@ using harness::Peer;
 using harness::Process;
 using harness::Robust;
 
-class Sample : public harness::Check {};
+class Sample : public harness::Check {
+ protected:
+  // Descriptors go along with bytes, and those not asked for are closed.
+  void ExpectDescriptorsGoAlong() {
+    const std::string path = scratch().File("ours");
+    Host(path);
+    Peer ours = Connect(path);
+    Peer other = Accept();
+    int ends[2];
+    ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    const ipc::UniqueFd output(ends[0]);
+    ipc::UniqueFd input(ends[1]);
+    const std::string bytes = RandomText(10);
+    ours.Send(bytes + bytes, "20 bytes and a pipe", {input.get()});
+    ours.Send(bytes, "");
+    std::vector<ipc::UniqueFd> fds;
+    EXPECT_EQ(other.Receive(1, &fds), bytes.substr(0, 1));
+    ASSERT_EQ(fds.size(), 1);
+    EXPECT_EQ(write(fds[0].get(), "x", 1), 1);
+    fds.clear();
+    EXPECT_EQ(other.Receive(29, &fds), bytes.substr(1) + bytes + bytes);
+    EXPECT_TRUE(fds.empty());
+    ours.Send(bytes, "a pipe that nobody takes", {input.get()});
+    input.reset();
+    EXPECT_EQ(other.Receive(10), bytes);
+    char buffer[2];
+    EXPECT_EQ(read(output.get(), buffer, 2), 1);
+    EXPECT_EQ(read(output.get(), buffer, 2), 0) << "somebody has it open";
+    ours.StopReading();
+    CloseHost();
+    unlink(path.c_str());
+  }
+};
 
 TEST_F(Sample, Serves) {
   About(Core(3), "the program serves a client", "Because.", "man 2 accept");
+  ExpectDescriptorsGoAlong();
   Process program = Start("program", {"--socket=" + SocketPath()});
   program.ListensAt(SocketPath());
   Peer client = Connect(SocketPath());

@@ -38,7 +38,7 @@ struct Limits {
   size_t address_space = kAddressSpace;  // Bytes; 0: no limit.
   size_t file_size = size_t{16} << 20;
   int cpu_seconds = 20;
-  int descriptors = 256;
+  int descriptors = 1024;
 };
 
 struct ChildOptions {

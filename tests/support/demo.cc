@@ -1,6 +1,7 @@
 #include "tests/support/demo.h"
 
 #include <cstdio>
+#include <fstream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -19,6 +20,12 @@ Demo::Demo(int argc, char** argv)
 }
 
 Demo::~Demo() { KillDescendants(supervisor_.deadline()); }
+
+void Demo::Write(const std::string& file, const std::string& text) {
+  if (failed_) return;
+  printf("$ echo '%s' >%s\n", text.c_str(), file.c_str());
+  std::ofstream(scratch_.File(file)) << text << '\n';
+}
 
 Child* Demo::Start(const std::string& program,
                    const std::vector<std::string>& args) {

@@ -27,6 +27,9 @@ class Demo {
   Demo(int argc, char** argv);
   ~Demo();
 
+  // Shows "$ echo 'text' >file" and does so.
+  void Write(const std::string& file, const std::string& text);
+
   // Shows "$ program args &" and starts it, in a scratch folder. nullptr when
   // that failed.
   Child* Start(const std::string& program,

@@ -260,6 +260,11 @@ void BigFile(const char* value) {
   close(fd);
 }
 
+void OpenFifo(const char* path) {
+  Require(mkfifo(path, 0600) == 0, path);
+  Require(open(path, O_RDONLY) >= 0, path);
+}
+
 // A folder with a file in it, that nobody may look into.
 void LockFolder(const char*) {
   mkdir("locked", 0700);
@@ -335,6 +340,7 @@ const std::map<std::string, void (*)(const char*)> kActions = {
     {"close", [](const char* fd) { close(atoi(fd)); }},
     {"leak", [](const char*) { (void)!dup(0); }},
     {"cloexec", [](const char*) { fcntl(0, F_DUPFD_CLOEXEC, 3); }},
+    {"open-fifo", OpenFifo},
     {"lock-folder", LockFolder},
     {"starve-parent", StarveParent},
 };

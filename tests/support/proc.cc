@@ -130,6 +130,11 @@ const std::map<long, BlockingCall>& BlockingCalls() {
       {SYS_accept4, {"accept", true}},
       {SYS_connect, {"connect", true}},
       {SYS_flock, {"flock", true}},
+      // Of a FIFO, until somebody opens its other end.
+      {SYS_openat, {"open", false}},
+#ifdef SYS_openat2
+      {SYS_openat2, {"openat2", false}},
+#endif
       {SYS_wait4, {"wait", false}},
       {SYS_waitid, {"wait", false}},
       {SYS_rt_sigsuspend, {"sigsuspend", false}},
@@ -139,6 +144,7 @@ const std::map<long, BlockingCall>& BlockingCalls() {
       {SYS_pselect6, {"select", false, 4, kNull}},
       {SYS_epoll_pwait, {"epoll_wait", true, 3, kMinusOne}},
 #ifdef SYS_pause  // x86-64 has older ones beside these, newer machines do not.
+      {SYS_open, {"open", false}},
       {SYS_pause, {"pause", false}},
       {SYS_poll, {"poll", false, 2, kMinusOne}},
       {SYS_select, {"select", false, 4, kNull}},

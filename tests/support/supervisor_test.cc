@@ -152,6 +152,15 @@ INSTANTIATE_TEST_SUITE_P(
       return name + std::to_string(info.index);
     });
 
+TEST_F(SupervisorTest, WhoWaitsForTheOtherEndOfAFifoIsBlocked) {
+  const ScratchDir scratch;
+  ChildOptions options = Misbehave({"open-fifo=fifo"});
+  options.folder = scratch.path();
+  ASSERT_TRUE(supervisor_.Spawn(options).ok());
+  EXPECT_EQ(supervisor_.WaitUntil(Never), Waited::kBlocked);
+  EXPECT_EQ(supervisor_.detail(), "misbehave waits in open");
+}
+
 TEST_F(SupervisorTest, ADaemonThatBlocksIsToldToo) {
   Start({"fork", "setsid", "name=daemon", "hang", ".", "exit=0"});
   EXPECT_EQ(supervisor_.WaitUntil(Never), Waited::kBlocked);
