@@ -689,6 +689,21 @@ Process Check::StartStoppedAfter(const std::string& call,
                                    ", to be stopped right after ", call));
 }
 
+Process Check::StartFailingOnce(const std::string& call,
+                                const std::string& error,
+                                const std::string& program,
+                                const std::vector<std::string>& args) {
+  ChildOptions options;
+  if (!Traced(program, args,
+              {"-f", "-etrace=" + call,
+               absl::StrCat("--inject=", call, ":error=", error, ":when=1")},
+              &options)) {
+    return Process(this, nullptr);
+  }
+  return Run(options, absl::StrCat("started ", CommandLine(program, args),
+                                   ", whose first ", call, " fails: ", error));
+}
+
 Process Check::Run(ChildOptions options, absl::string_view step) {
   if (over()) return Process(this, nullptr);
   Step(step);

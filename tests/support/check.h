@@ -255,6 +255,12 @@ class Check : public testing::Test {
   Process StartStoppedAfter(const std::string& call, const std::string& program,
                             const std::vector<std::string>& args);
 
+  // The same, whose first system call `call`, in each of its processes, fails
+  // with `error`.
+  Process StartFailingOnce(const std::string& call, const std::string& error,
+                           const std::string& program,
+                           const std::vector<std::string>& args);
+
   // Connects to the UNIX stream socket at `path`, or at any address.
   Peer Connect(const std::string& path, const std::string& name = "a client");
   Peer Connect(const ipc::SocketAddress& address, const std::string& name);
