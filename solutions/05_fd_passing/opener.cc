@@ -21,6 +21,7 @@ namespace {
 
 constexpr int kBacklog = 5;
 constexpr int kFiles = 4;  // In a request.
+constexpr int kTries = 100;
 
 // What a reader sends: what it wants to open, and for what.
 struct Wish {
@@ -102,8 +103,12 @@ int Open(int root, const Wish& wish) {
   // The kernel itself sees to it that no step of the way leaves the root, be it
   // .., a symbolic link or one that is put there while we look.
   how.resolve = RESOLVE_BENEATH;
-  const int fd = static_cast<int>(
-      syscall(SYS_openat2, root, wish.name, &how, sizeof(how)));
+  int fd;
+  int tries = 0;
+  do {  // EAGAIN: a rename came between; the kernel cannot vouch for a "..".
+    fd = static_cast<int>(
+        syscall(SYS_openat2, root, wish.name, &how, sizeof(how)));
+  } while (fd < 0 && errno == EAGAIN && ++tries < kTries);
   if (fd < 0) return -1;
   struct stat status = {};
   if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) return fd;

@@ -486,6 +486,23 @@ TEST_F(FdPassing, ServesWhatLiesBelow) {
   opener.Exits(0);
 }
 
+TEST_F(FdPassing, AsksAgain) {
+  About(Robust(1), "a file is passed also when openat2 has to be asked again",
+        "Where somebody renames a file, any file, while the kernel follows a "
+        "\"..\" below the root, it cannot vouch for where that led, and says "
+        "EAGAIN. Nothing is wrong with the name: call it again.",
+        "handout, step 2; man 2 openat2, EAGAIN");
+  WriteFile(InRoot("file"));
+  Process opener =
+      StartFailingOnce("openat2", "EAGAIN", "opener",
+                       {"--socket=" + SocketPath(), "--root=" + root_});
+  opener.ListensAt(SocketPath());
+  Peer reader = Connect(SocketPath(), "a reader");
+  ExpectErrors(opener, Ask(&reader, {{'r', "file"}}), {0});
+  reader.Close();
+  opener.Exits(0);
+}
+
 TEST_F(FdPassing, RegularFilesOnly) {
   About(Core(3), "directories and FIFOs are refused, and nobody waits for them",
         "From a directory's descriptor, openat(fd, \"..\") leads out of the "

@@ -40,8 +40,12 @@ int Open(int root, const char* wish, UniqueFd* file) {
   open_how how = {};
   how.flags = O_PATH | O_CLOEXEC;
   how.resolve = RESOLVE_BENEATH;
-  const UniqueFd found(static_cast<int>(
-      syscall(SYS_openat2, root, wish + 1, &how, sizeof(how))));
+  UniqueFd found;
+  for (int tries = 0; !found.valid() && tries < 50; ++tries) {
+    found.reset(static_cast<int>(
+        syscall(SYS_openat2, root, wish + 1, &how, sizeof(how))));
+    if (!found.valid() && errno != EAGAIN) break;
+  }
   if (!found.valid()) return errno;
   struct stat status;
   if (fstat(found.get(), &status) < 0) return errno;

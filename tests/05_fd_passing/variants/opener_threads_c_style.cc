@@ -66,7 +66,9 @@ static int open_wish(const char* wish) {
   if (*wish == 'w') how.flags |= O_WRONLY;
   if (*wish != 'r' && *wish != 'w') return -EINVAL;
   if (!memchr(wish + 1, 0, 255)) return -ENAMETOOLONG;
-  fd = syscall(SYS_openat2, root, wish + 1, &how, sizeof how);
+  do {
+    fd = syscall(SYS_openat2, root, wish + 1, &how, sizeof how);
+  } while (fd < 0 && errno == EAGAIN);
   if (fd < 0) return -errno;
   fstat(fd, &status);
   if (S_ISREG(status.st_mode)) return fd;
