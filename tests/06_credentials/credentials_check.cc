@@ -71,8 +71,9 @@ Person OutOfSight() {
 // What the kernel says to a process of ours that claims to have `uid`; 0: fine.
 int ErrorOfClaim(uid_t uid) {
   int ends[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
     return errno;
+  }
   const ipc::UniqueFd end(ends[0]), other_end(ends[1]);
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(ucred))] = {};
   char byte = 0;

@@ -30,16 +30,16 @@ static int answer(FILE* in, const char* text) {
 
 int main(int argc, char** argv) {
   const char* name = "who";
-  const char* claim = NULL;
+  const char* claim = nullptr;
   ipc::ParseFlags(argc, argv,
                   {{"name", &name, "name"}, {"claim", &claim, "uid"}});
   unsigned long uid = 0;
-  if (claim != NULL) {
+  if (claim != nullptr) {
     if (*claim == 0 || claim[strspn(claim, "0123456789")] != 0) {
       ipc::Report("--claim", claim, "must be a number");
       return 2;
     }
-    uid = strtoul(claim, NULL, 10);
+    uid = strtoul(claim, nullptr, 10);
   }
 
   struct sockaddr_un address;
@@ -62,10 +62,10 @@ int main(int argc, char** argv) {
          (unsigned long)server.uid, (unsigned long)server.gid);
   fflush(stdout);
   FILE* in = fdopen(fd, "r");
-  setvbuf(in, NULL, _IONBF, 0);  // The child shall find what is its.
+  setvbuf(in, nullptr, _IONBF, 0);  // The child shall find what is its.
 
   char request[64] = "parent";
-  if (claim != NULL) {
+  if (claim != nullptr) {
     strcpy(request, "claim");
     union {
       struct cmsghdr header;

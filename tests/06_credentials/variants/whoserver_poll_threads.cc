@@ -97,7 +97,9 @@ bool Serve(int fd, int number, uid_t allowed) {
     const bool ended = pidfd < 0 || poll(&entry, 1, 0) > 0;
     const std::string tail =
         ended ? " (pid " + std::to_string(peer.pid) + " has ended)" : "";
-    std::string answer = verdict + ": you are " + who;
+    std::string answer = verdict;
+    answer += ": you are ";
+    answer += who;
     answer.resize(kSize);
     // The answer first, the line after it.
     const bool sent =
