@@ -281,9 +281,9 @@ TEST_F(CheckTest, DaemonIsToldAndKilled) {
 }
 
 TEST_F(CheckTest, ServerThatGoesIntoTheBackgroundDoesNotListen) {
-  const Judged run = Judge(
-      "Serves",
-      absl::StrCat("name=", unique_, " fork setsid ", kGood, " . exit=0"));
+  const Judged run =
+      Judge("Serves", absl::StrCat("name=", unique_, " fork setsid orphaned ",
+                                   kGood, " . exit=0"));
   EXPECT_EQ(run.ending, "exit status 1");
   EXPECT_THAT(run.out,
               HasSubstr("expected  a stream socket of program listens"));

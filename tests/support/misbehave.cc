@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -37,6 +38,7 @@
 namespace {
 
 int listener = -1, client = -1;
+pid_t forker = 0;
 
 [[noreturn]] void Die(const char* what) {
   perror(what);
@@ -252,6 +254,11 @@ void Bomb(const char* value) {
   Hang();
 }
 
+// Waits until the process that forked this one has ended.
+void AwaitOrphaned(const char*) {
+  while (getppid() == forker) sched_yield();
+}
+
 // A file of `value` bytes.
 void BigFile(const char* value) {
   const int fd = open("big", O_WRONLY | O_CREAT, 0600);
@@ -332,6 +339,7 @@ const std::map<std::string, void (*)(const char*)> kActions = {
     {"signalfd", SignalFd},
     {"timer", Timer},
     {"setsid", [](const char*) { setsid(); }},
+    {"orphaned", AwaitOrphaned},
     {"subreaper", [](const char*) { prctl(PR_SET_CHILD_SUBREAPER, 1); }},
     {"undumpable", [](const char*) { prctl(PR_SET_DUMPABLE, 0); }},
     {"name", [](const char* text) { prctl(PR_SET_NAME, text); }},
@@ -358,6 +366,7 @@ void Run(char** words) {
       return;
     }
     if (word == "fork") {
+      forker = getpid();
       const pid_t pid = fork();
       Require(pid >= 0, "fork");
       for (int depth = 1; pid > 0 && depth > 0;) {
