@@ -4,7 +4,7 @@
 //
 // Judges the programs and exits with 0 if every check passes, 1 if one fails.
 // With --mutant, 0 if exactly those checks fail that PATCH names in its lines
-// "Caught-by: CHECK"; under AddressSanitizer, or with "Caught-by: ...", those
+// "Caught-by: CHECK"; under a sanitizer, or with "Caught-by: ...", those
 // and others. With --starter, 0 if CHECK is the first to fail. GoogleTest's own
 // flags work as well: --gtest_filter=*.CHECK.
 #include <gtest/gtest.h>
@@ -92,7 +92,8 @@ int Verdict(const std::string& mutant, const std::string& starter,
     printf("a mutant to be caught by %s was caught by %s\n",
            expected.empty() ? "none" : absl::StrJoin(expected, ", ").c_str(),
            failed.empty() ? "none" : absl::StrJoin(failed, ", ").c_str());
-#ifdef __SANITIZE_ADDRESS__  // A mistake with memory then shows everywhere.
+// With a sanitizer in every program, a mistake with memory shows everywhere.
+#if defined(__SANITIZE_ADDRESS__) || defined(LAB_UBSAN)
     others_too = true;
 #endif
     const bool right = others_too
