@@ -697,7 +697,7 @@ TEST_F(UnixDatagram, ClientGivesUp) {
         "handout, step 6; man 7 socket, SO_RCVTIMEO");
   DatagramPeer host = HostDatagrams();
   const std::string message = RandomText(14);
-  Process client = StartClient({"--timeout=200", message});
+  Process client = StartClient({"--timeout=50", message});
   ReceiveMessage(host, client, message);
   Step("and does not answer");
   client.Refuses({SocketPath(), "ETIMEDOUT"});
@@ -710,7 +710,7 @@ TEST_F(UnixDatagram, ClientGivesUpSending) {
         "handout, step 6; man 7 unix, man 7 socket");
   DatagramPeer host = HostDatagrams();
   FillQueue();
-  Process client = StartClient({"--timeout=200", RandomText(15)});
+  Process client = StartClient({"--timeout=50", RandomText(15)});
   client.Refuses({SocketPath(), "ETIMEDOUT"});
 }
 
