@@ -63,6 +63,16 @@ class Tcp : public harness::Check {
     return server;
   }
 
+  // The client, of a server at `name`.
+  Process StartClient(const SocketAddress& name,
+                      const std::vector<std::string>& messages,
+                      bool sanitized = false) {
+    std::vector<std::string> args = {absl::StrCat("--address=", kLoopback),
+                                     PortFlag(name.port())};
+    args.insert(args.end(), messages.begin(), messages.end());
+    return Start("client", args, sanitized);
+  }
+
   // A line of `length` random letters, without its newline.
   static std::string Line(size_t length = 20) { return RandomText(length); }
 
@@ -131,7 +141,7 @@ TEST_F(Tcp, Transcript) {
   SocketAddress name;
   Process server = StartServer({}, &name);
   const std::string one = Line(), two = Line(7);
-  Process client = Start("client", {PortFlag(name.port()), one, two});
+  Process client = StartClient(name, {one, two});
   client.Exits(0);
   const std::string ends = client.out().substr(0, client.out().find('\n') + 1);
   client.Exits(0, ends + Answer(1, one) + Answer(2, two));
@@ -218,12 +228,13 @@ TEST_F(Tcp, NamesBothEnds) {
 }
 
 TEST_F(Tcp, RestartsAtOnce) {
-  About(Core(3), "a server that was killed can be started again at once",
-        "Its connections outlive it: the kernel keeps what ended at our side "
-        "first for a minute (TIME_WAIT), and longer if the other side does not "
-        "end. Meanwhile bind refuses the port, EADDRINUSE, unless both the old "
-        "and the new socket have SO_REUSEADDR, set before bind.",
-        "handout, step 3; man 7 socket, man 7 tcp");
+  About(
+      Core(3), "a server that was killed can be started again at once",
+      "Its connections outlive it: the kernel keeps the end that closed first "
+      "for a minute, in FIN-WAIT-2 until the other end closes, then in "
+      "TIME-WAIT. Meanwhile bind refuses the port, EADDRINUSE, unless both the "
+      "old and the new socket have SO_REUSEADDR, set before bind.",
+      "handout, step 3; man 7 socket, man 7 tcp");
   SocketAddress name;
   Process server = StartServer({PortFlag(FreePort())}, &name);
   Peer client = Connect(name, "a client");
@@ -590,10 +601,8 @@ TEST_F(Tcp, StaysInItsMemory) {
   server.Exits(0);
 
   Host(*SocketAddress::Ip(kLoopback, 0));
-  Process sender = Start("client",
-                         {"--address=127.0.0.1", PortFlag(HostAddress().port()),
-                          Line(kLineSize - 1)},
-                         /*sanitized=*/true);
+  Process sender = StartClient(HostAddress(), {Line(kLineSize - 1)},
+                               /*sanitized=*/true);
   Peer host = Accept();
   host.ReceiveAll();
   host.Send(Answer(1, Line(kLineSize - 1)), "the answer");
@@ -664,7 +673,7 @@ TEST_F(Tcp, ClientEndsItsHalf) {
         "handout, step 8; man 2 shutdown");
   Host(*SocketAddress::Ip(kLoopback, 0));
   const std::string one = Line(), two = Line(kLineSize - 1);
-  Process client = Start("client", {PortFlag(HostAddress().port()), one, two});
+  Process client = StartClient(HostAddress(), {one, two});
   Peer host = Accept();
   const std::string ends =
       absl::StrCat(NameOf(ipc::PeerAddress(host.fd())), " connected to ",
@@ -690,9 +699,9 @@ TEST_F(Tcp, ClientMissesAnswers) {
   Host(*SocketAddress::Ip(kLoopback, 0));
   const std::string first = Answer(1, Line());
   for (size_t size : {first.size(), first.size() - 1}) {
-    std::vector<std::string> args = {PortFlag(HostAddress().port()), Line()};
-    if (size == first.size()) args.push_back(Line());
-    Process client = Start("client", args);
+    std::vector<std::string> messages = {Line()};
+    if (size == first.size()) messages.push_back(Line());
+    Process client = StartClient(HostAddress(), messages);
     Peer host = Accept();
     host.ReceiveAll();
     host.Send(first.substr(0, size), size == first.size()
