@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <fstream>
 #include <random>
 #include <string>
 #include <vector>
@@ -112,6 +113,19 @@ class Tcp : public harness::Check {
         return port;
       }
     }
+  }
+
+  // How many bytes the kernel keeps at most for one connection, at both ends
+  // and in both directions.
+  static size_t MostInKernel() {
+    size_t sum = 0;
+    for (const char* file :
+         {"/proc/sys/net/ipv4/tcp_wmem", "/proc/sys/net/ipv4/tcp_rmem"}) {
+      size_t least, usual, most = 0;
+      std::ifstream(file) >> least >> usual >> most;
+      sum += 2 * most;
+    }
+    return sum;
   }
 
   // All sockets of the program.
@@ -424,6 +438,29 @@ TEST_F(Tcp, StalledReader) {
   const std::string another = Line();
   busy.Send(another + "\n", "a line");
   Answers(server, busy, 1, another);
+}
+
+TEST_F(Tcp, KeepsAnswersFew) {
+  About(Robust(2), "who does not read his answers is not read from",
+        "Whoever reads on, and keeps the answers until they are asked for, "
+        "keeps as many as a client likes, until memory ends. Stop reading, "
+        "and the client's own buffers fill: that is TCP's flow control.",
+        "handout, step 7 and the contract; man 7 tcp");
+  constexpr size_t kMuch = size_t{64} << 20;
+  if (MostInKernel() > kMuch / 2) {
+    Skip("this machine lets TCP keep very much (tcp_wmem, tcp_rmem)");
+  }
+  SocketAddress name;
+  Process server = StartServer({}, &name);
+  Peer client = Connect(name, "a client");
+  std::string lines;
+  const std::string line = Line(1000);
+  while (lines.size() < kMuch) lines += line + "\n";
+  const size_t sent = client.SendUntilStuck(
+      lines, "lines for as long as the server takes them");
+  server.Expect(sent < lines.size(),
+                "the server stops reading before it has taken in 64 MiB",
+                "it took them all");
 }
 
 TEST_F(Tcp, HalfClose) {
