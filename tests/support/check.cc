@@ -404,6 +404,10 @@ void Peer::Send(absl::string_view bytes, absl::string_view what,
 size_t Peer::SendUntilStuck(absl::string_view bytes, absl::string_view what) {
   if (!fd_.valid() || check_->over()) return 0;
   size_t sent = 0;
+  // Between two reads of a program that goes on, our buffer may be full and
+  // everybody asleep as well, but for a moment only.
+  constexpr absl::Duration kStuck = absl::Milliseconds(50);
+  absl::Time moved = absl::Now();
   const auto nobody_runs = [] {
     const std::vector<pid_t> pids = Descendants(getpid());
     return std::all_of(pids.begin(), pids.end(),
@@ -415,7 +419,10 @@ size_t Peer::SendUntilStuck(absl::string_view bytes, absl::string_view what) {
         while (sent < bytes.size()) {
           const ssize_t count = send(fd_.get(), bytes.data() + sent,
                                      bytes.size() - sent, MSG_NOSIGNAL);
-          if (count < 0) return errno != EAGAIN || nobody_runs();
+          if (count < 0 && errno != EAGAIN) return true;
+          if (count < 0 && nobody_runs()) return absl::Now() - moved >= kStuck;
+          moved = absl::Now();
+          if (count < 0) return false;
           sent += count;
         }
         return true;
