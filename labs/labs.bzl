@@ -37,6 +37,12 @@ LABS = {
         "credentials",
         "fd_passing",
     ],
+    "07_tcp": [
+        "socket_address",
+        "socket",
+        "socket_path",
+        "datagram",
+    ],
 }
 
 # The checks never link a student's code, and the tests may use everything.

@@ -73,9 +73,25 @@ ssize_t ReceiveFrom(int fd, char* buffer, size_t size, ucred* sender) {
 // Beside this checker, in its runfiles.
 constexpr char kOtherUid[] = "tests/support/libother_uid.so";
 
-ipc::UniqueFd StreamSocket() {
+ipc::UniqueFd StreamSocket(int family) {
   return ipc::UniqueFd(
-      socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+      socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+}
+
+// Whether the other end, in this network namespace, has read all that was sent
+// on `fd`. For TCP, SIOCOUTQ counts what has not arrived yet.
+bool AllRead(int fd) {
+  int unsent = 0;
+  if (ioctl(fd, SIOCOUTQ, &unsent) < 0 || unsent > 0) return false;
+  const auto local = ipc::LocalAddress(fd), remote = ipc::PeerAddress(fd);
+  if (!local.ok() || !remote.ok() || local->family() == AF_UNIX) return true;
+  for (const TcpSocket& socket : TcpSockets()) {
+    if (socket.unread > 0 && socket.local.port() == remote->port() &&
+        socket.remote.port() == local->port()) {
+      return false;
+    }
+  }
+  return true;
 }
 
 // For programs whose output is as big as what they are fed.
@@ -180,6 +196,20 @@ void Process::ReceivesAt(const std::string& path) {
     check_->Step("it has a datagram socket there");
     check_->listened_here_ |= path == check_->socket_path_;
   }
+}
+
+ipc::SocketAddress Process::ListensOnTcp() {
+  ipc::SocketAddress name;
+  if (!child_ || check_->over()) return name;
+  if (check_->Await(
+          absl::StrCat("a TCP socket of ", child_->name(), " listens"), [&] {
+            const auto names = TcpListeners(child_->pid());
+            if (!names.empty()) name = names[0];
+            return !names.empty();
+          })) {
+    check_->Step(absl::StrCat("it listens at ", name.ToString()));
+  }
+  return name;
 }
 
 void Process::Prints(absl::string_view text) {
@@ -287,6 +317,7 @@ void Process::ComesDownTo(int most, absl::string_view what,
 void Process::Continue() {
   if (!child_ || check_->over()) return;
   check_->Step(absl::StrCat(child_->name(), " goes on"));
+  child_->Signal(SIGCONT);
   for (pid_t pid : Descendants(child_->pid())) kill(pid, SIGCONT);
 }
 
@@ -370,6 +401,37 @@ void Peer::Send(absl::string_view bytes, absl::string_view what,
   }
 }
 
+size_t Peer::SendUntilStuck(absl::string_view bytes, absl::string_view what) {
+  if (!fd_.valid() || check_->over()) return 0;
+  size_t sent = 0;
+  // Between two reads of a program that goes on, our buffer may be full and
+  // everybody asleep as well, but for a moment only.
+  constexpr absl::Duration kStuck = absl::Milliseconds(50);
+  absl::Time moved = absl::Now();
+  const auto nobody_runs = [] {
+    const std::vector<pid_t> pids = Descendants(getpid());
+    return std::all_of(pids.begin(), pids.end(),
+                       [](pid_t pid) { return RunningThreads(pid) == 0; });
+  };
+  check_->Await(
+      absl::StrCat("the program takes in some of what ", name_, " sends"),
+      [&] {
+        while (sent < bytes.size()) {
+          const ssize_t count = send(fd_.get(), bytes.data() + sent,
+                                     bytes.size() - sent, MSG_NOSIGNAL);
+          if (count < 0 && errno != EAGAIN) return true;
+          if (count < 0 && nobody_runs()) return absl::Now() - moved >= kStuck;
+          moved = absl::Now();
+          if (count < 0) return false;
+          sent += count;
+        }
+        return true;
+      },
+      fd_.get(), POLLOUT);
+  check_->Step(absl::StrCat(name_, " sent ", what, ", and reads nothing"));
+  return sent;
+}
+
 pid_t Peer::SendAs(const Person& who, absl::string_view bytes,
                    absl::string_view what) {
   if (!fd_.valid() || check_->over()) return 0;
@@ -387,17 +449,20 @@ pid_t Peer::SendAs(const Person& who, absl::string_view bytes,
 
 void Peer::AwaitRead() {
   if (!fd_.valid() || check_->over()) return;
-  check_->Await(
-      absl::StrCat("the program reads all that ", name_, " sent"), [&] {
-        int unread = 0;
-        return ioctl(fd_.get(), SIOCOUTQ, &unread) == 0 && unread == 0;
-      });
+  check_->Await(absl::StrCat("the program reads all that ", name_, " sent"),
+                [&] { return AllRead(fd_.get()); });
 }
 
 void Peer::StopReading() {
   if (!fd_.valid() || check_->over()) return;
   check_->Step(absl::StrCat(name_, " reads no more"));
   shutdown(fd_.get(), SHUT_RD);
+}
+
+void Peer::StopWriting() {
+  if (!fd_.valid() || check_->over()) return;
+  check_->Step(absl::StrCat(name_, " ended its half, and still reads"));
+  shutdown(fd_.get(), SHUT_WR);
 }
 
 std::string Peer::ReceiveUpTo(
@@ -464,6 +529,14 @@ std::string Peer::ReceiveExactly(
 void Peer::Close() {
   if (!fd_.valid() || check_->over()) return;
   check_->Step(absl::StrCat(name_, " closed its end"));
+  fd_.reset();
+}
+
+void Peer::Reset() {
+  if (!fd_.valid() || check_->over()) return;
+  check_->Step(absl::StrCat(name_, " reset the connection"));
+  const linger abort = {1, 0};
+  setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &abort, sizeof(abort));
   fd_.reset();
 }
 
@@ -633,16 +706,18 @@ Process Check::StartFed(const std::string& program, const std::string& input,
                                    input.empty() ? "" : " < ", input));
 }
 
-Process Check::StartInterrupted(const std::string& program) {
+Process Check::StartInterrupted(const std::string& program,
+                                const std::vector<std::string>& args) {
   // strace makes the call fail as if a signal with a handler had come, which
   // only a call that waits does. The first reads and writes are the loader's
   // and a sanitizer's; each process counts for itself.
   constexpr char kEarly[] = "read,write";
   constexpr char kOthers[] =
+      "accept,accept4,"
       "recvfrom,recvmsg,sendto,sendmsg,readv,writev,wait4,waitid,"
       "?poll,ppoll,?select,pselect6,?epoll_wait,epoll_pwait";
   ChildOptions options;
-  if (!Traced(program, {},
+  if (!Traced(program, args,
               {"-f", absl::StrCat("-etrace=", kEarly, ",", kOthers),
                absl::StrCat("--inject=", kEarly, ":error=EINTR:when=12+5"),
                absl::StrCat("--inject=", kOthers, ":error=EINTR:when=1+3")},
@@ -651,7 +726,7 @@ Process Check::StartInterrupted(const std::string& program) {
   }
   options.input = "";
   options.limits.output = kMuchOutput;
-  return Run(options, absl::StrCat("started ", program,
+  return Run(options, absl::StrCat("started ", CommandLine(program, args),
                                    ", to be interrupted by signals"));
 }
 
@@ -730,13 +805,16 @@ Peer Check::Connect(const std::string& path, const std::string& name) {
 
 Peer Check::Connect(const ipc::SocketAddress& address,
                     const std::string& name) {
-  ipc::UniqueFd fd = StreamSocket();
+  ipc::UniqueFd fd = StreamSocket(address.family());
   if (over()) return Peer(this, std::move(fd), name);
   int error = 0;
   Await("the server takes a connection", [&] {
     if (connect(fd.get(), address.data(), address.size()) == 0) return true;
-    error = errno == EAGAIN ? 0 : errno;  // EAGAIN: the queue is full just now.
-    return error != 0;
+    // EAGAIN: the queue is full just now. The others: TCP is at it.
+    const bool again = errno == EAGAIN || errno == EINPROGRESS ||
+                       errno == EALREADY || errno == EISCONN;
+    error = again ? 0 : errno;
+    return error != 0 || errno == EISCONN;
   });
   if (error) {
     Fail(absl::StrCat("a client can connect to ", address.ToString()),
@@ -814,7 +892,7 @@ pid_t Check::ActAs(const Person& who, absl::string_view expected,
 
 Peer Check::ConnectAs(const Person& who, const ipc::SocketAddress& address,
                       pid_t* pid) {
-  ipc::UniqueFd fd = StreamSocket();
+  ipc::UniqueFd fd = StreamSocket(address.family());
   *pid = ActAs(who, "the server takes a connection", [&] {
     return connect(fd.get(), address.data(), address.size()) < 0 ? errno : 0;
   });
@@ -839,7 +917,12 @@ void Check::Host(const ipc::SocketAddress& address) {
   fcntl(host_.get(), F_SETFL, O_NONBLOCK);
   const int on = 1;
   setsockopt(host_.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
-  Step(absl::StrCat("a server of ours listens at ", address.ToString()));
+  Step(absl::StrCat("a server of ours listens at ", HostAddress().ToString()));
+}
+
+ipc::SocketAddress Check::HostAddress() const {
+  const auto name = ipc::LocalAddress(host_.get());
+  return name.ok() ? *name : ipc::SocketAddress();
 }
 
 Peer Check::Accept() {

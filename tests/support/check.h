@@ -54,6 +54,9 @@ class Process {
   // Waits until it has a datagram socket bound to `path`.
   void ReceivesAt(const std::string& path);
 
+  // Waits until it has a TCP socket listening; the name of that.
+  ipc::SocketAddress ListensOnTcp();
+
   // Waits until its stdout begins with `text`, and tells the first difference
   // as soon as there is one.
   void Prints(absl::string_view text);
@@ -75,7 +78,7 @@ class Process {
   void ComesDownTo(int most, absl::string_view what,
                    absl::FunctionRef<int()> count);
 
-  // Lets a program go on that StartStoppedAfter holds.
+  // Lets a program go on that SIGSTOP or StartStoppedAfter holds.
   void Continue();
 
   // Writes `bytes` to its stdin, `what` they are in words. It must take them
@@ -135,6 +138,10 @@ class Peer {
   void Send(absl::string_view bytes, absl::string_view what,
             const std::vector<int>& fds = {});
 
+  // Sends as much of `bytes` as the program takes in while nobody reads what it
+  // sends; how much that is.
+  size_t SendUntilStuck(absl::string_view bytes, absl::string_view what);
+
   // The same by another process, of `who`, which ends with that. Its pid.
   pid_t SendAs(const Person& who, absl::string_view bytes,
                absl::string_view what);
@@ -156,7 +163,15 @@ class Peer {
   // The program's next write to us fails. See SHUT_RD in shutdown(2).
   void StopReading();
 
+  // The program reads an end of file, and may still write. See SHUT_WR.
+  void StopWriting();
+
   void Close();
+
+  // Closes a TCP connection so that the program finds it reset.
+  void Reset();
+
+  int fd() const { return fd_.get(); }
 
  private:
   std::string ReceiveUpTo(size_t count, absl::string_view expected,
@@ -246,7 +261,8 @@ class Check : public testing::Test {
 
   // The same, with signals that interrupt it (EINTR) in every system call that
   // waits, again and again. Skipped where strace cannot trace.
-  Process StartInterrupted(const std::string& program);
+  Process StartInterrupted(const std::string& program,
+                           const std::vector<std::string>& args = {});
 
   // The same, held as soon as its first system call `call` has returned, until
   // Process::Continue; with "listen,accept" after the first of each. Needs
@@ -279,6 +295,8 @@ class Check : public testing::Test {
   // Listens at `path`, or at any address, in the place of the student's server.
   void Host(const std::string& path);
   void Host(const ipc::SocketAddress& address);
+  // The name of what Host opened: the kernel chooses a port that is 0.
+  ipc::SocketAddress HostAddress() const;
   // Closes what Host opened and leaves its file, as a crash does.
   void CloseHost() { host_.reset(); }
   // The client that comes to Host.

@@ -37,6 +37,17 @@ void Demo::AwaitListening(Child* child, const std::string& path) {
         [&] { return child && ListensAt(child->pid(), path); });
 }
 
+std::string Demo::AwaitPort(Child* child) {
+  int port = 0;
+  Await("the server listens", [&] {
+    if (!child) return false;
+    const auto names = TcpListeners(child->pid());
+    if (!names.empty()) port = names[0].port();
+    return port != 0;
+  });
+  return absl::StrCat(port);
+}
+
 void Demo::AwaitReceiving(Child* child, const std::string& path) {
   Await("the server has its name",
         [&] { return child && ReceivesAt(child->pid(), path); });

@@ -38,6 +38,9 @@ class Demo {
   // Waits until `child` listens at `path`.
   void AwaitListening(Child* child, const std::string& path);
 
+  // Waits until `child` listens on TCP; the port.
+  std::string AwaitPort(Child* child);
+
   // Waits until `child` has a datagram socket bound to `path`.
   void AwaitReceiving(Child* child, const std::string& path);
 

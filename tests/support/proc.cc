@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -218,20 +219,56 @@ bool MayBeWokenByTimer(pid_t pid, const std::string& status) {
   });
 }
 
-// Whether `pid` or one of its descendants has a socket open that is `wanted`.
-bool HasSocket(pid_t pid, absl::FunctionRef<bool(const UnixSocket&)> wanted) {
+// Whether `pid` or one of its descendants has the socket `inode` open.
+bool HasOpen(pid_t pid, uint64_t inode) {
   std::vector<pid_t> pids = Descendants(pid);
   pids.push_back(pid);
-  for (const UnixSocket& socket : UnixSockets()) {
-    if (!wanted(socket)) continue;
-    const std::string target = absl::StrCat("socket:[", socket.inode, "]");
-    for (pid_t candidate : pids) {
-      for (const Descriptor& descriptor : Descriptors(candidate)) {
-        if (descriptor.target == target) return true;
-      }
+  const std::string target = absl::StrCat("socket:[", inode, "]");
+  for (pid_t candidate : pids) {
+    for (const Descriptor& descriptor : Descriptors(candidate)) {
+      if (descriptor.target == target) return true;
     }
   }
   return false;
+}
+
+// Whether `pid` or one of its descendants has a socket open that is `wanted`.
+bool HasSocket(pid_t pid, absl::FunctionRef<bool(const UnixSocket&)> wanted) {
+  for (const UnixSocket& socket : UnixSockets()) {
+    if (wanted(socket) && HasOpen(pid, socket.inode)) return true;
+  }
+  return false;
+}
+
+// "0100007F:1F90", or an IPv6 address of 32 digits: words as they are in
+// memory, and the port as a number.
+ipc::SocketAddress ParseTcpName(const std::string& name) {
+  uint32_t words[4] = {};
+  size_t count = 0;
+  for (; count < 4 && name.find(':') >= 8 * (count + 1); ++count) {
+    words[count] = static_cast<uint32_t>(
+        strtoul(name.substr(8 * count, 8).c_str(), nullptr, 16));
+  }
+  const auto port = static_cast<uint16_t>(
+      strtoul(name.substr(name.find(':') + 1).c_str(), nullptr, 16));
+  ipc::SocketAddress address;
+  address.FillBy([&](sockaddr* storage, socklen_t* size) {
+    if (count == 1) {
+      sockaddr_in v4 = {};
+      v4.sin_family = AF_INET;
+      v4.sin_port = htons(port);
+      v4.sin_addr.s_addr = words[0];
+      memcpy(storage, &v4, *size = sizeof(v4));
+    } else {
+      sockaddr_in6 v6 = {};
+      v6.sin6_family = AF_INET6;
+      v6.sin6_port = htons(port);
+      memcpy(&v6.sin6_addr, words, sizeof(words));
+      memcpy(storage, &v6, *size = sizeof(v6));
+    }
+    return 0;
+  });
+  return address;
 }
 
 }  // namespace
@@ -255,6 +292,31 @@ std::vector<UnixSocket> UnixSockets() {
     socket.listening =
         strtoul(flags.c_str(), nullptr, 16) & kAcceptsConnections;
     sockets.push_back(socket);
+  }
+  return sockets;
+}
+
+std::vector<TcpSocket> TcpSockets() {
+  // sl local remote st tx:rx tr:when retransmits uid timeout inode
+  constexpr char kListen[] = "0A";
+  std::vector<TcpSocket> sockets;
+  for (const char* list : {"/proc/net/tcp", "/proc/net/tcp6"}) {
+    std::ifstream file(list);
+    std::string line;
+    std::getline(file, line);  // The headings.
+    while (std::getline(file, line)) {
+      std::istringstream fields(line);
+      std::string number, local, remote, state, queues, skipped;
+      TcpSocket socket = {};
+      fields >> number >> local >> remote >> state >> queues >> skipped >>
+          skipped >> skipped >> skipped >> socket.inode;
+      socket.listening = state == kListen;
+      socket.local = ParseTcpName(local);
+      socket.remote = ParseTcpName(remote);
+      socket.unread =
+          strtoul(queues.substr(queues.find(':') + 1).c_str(), nullptr, 16);
+      sockets.push_back(socket);
+    }
   }
   return sockets;
 }
@@ -288,6 +350,16 @@ bool ReceivesAt(pid_t pid, const std::string& path) {
   return HasSocket(pid, [&](const UnixSocket& socket) {
     return socket.type == SOCK_DGRAM && socket.path == path;
   });
+}
+
+std::vector<ipc::SocketAddress> TcpListeners(pid_t pid) {
+  std::vector<ipc::SocketAddress> names;
+  for (const TcpSocket& socket : TcpSockets()) {
+    if (socket.listening && HasOpen(pid, socket.inode)) {
+      names.push_back(socket.local);
+    }
+  }
+  return names;
 }
 
 std::vector<pid_t> Descendants(pid_t pid) {

@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "lib/socket_address.h"
+
 namespace harness {
 
 // A line of /proc/net/unix of this network namespace.
@@ -24,6 +26,15 @@ struct UnixSocket {
   std::string path;  // "@..." for an abstract name, "" for none.
 };
 std::vector<UnixSocket> UnixSockets();
+
+// A line of /proc/net/tcp or tcp6 of this network namespace.
+struct TcpSocket {
+  uint64_t inode;
+  bool listening;
+  ipc::SocketAddress local, remote;
+  size_t unread;  // Bytes that arrived and were not read; of no listening one.
+};
+std::vector<TcpSocket> TcpSockets();
 
 // An open descriptor of a process.
 struct Descriptor {
@@ -42,6 +53,9 @@ bool ListensAt(pid_t pid, const std::string& path);
 
 // The same for a datagram socket that is bound to `path`.
 bool ReceivesAt(pid_t pid, const std::string& path);
+
+// The names of all TCP sockets with which `pid` or its descendants listen.
+std::vector<ipc::SocketAddress> TcpListeners(pid_t pid);
 
 // All descendants of `pid`, not itself, zombies included.
 std::vector<pid_t> Descendants(pid_t pid);

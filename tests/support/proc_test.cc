@@ -17,6 +17,8 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "lib/socket.h"
+#include "lib/socket_address.h"
 #include "lib/unique_fd.h"
 #include "tests/support/misbehave.h"
 #include "tests/support/scratch_dir.h"
@@ -150,6 +152,30 @@ TEST_F(ProcTest, ReceivesAtIsTrueForDatagramSocketsOnly) {
 }
 
 // Descriptors -----------------------------------------------------------------
+
+TEST_F(ProcTest, TcpSocketsAreListedByNamesAndWhatIsUnread) {
+  for (const char* host : {"127.0.0.1", "::1"}) {
+    auto listener = ipc::Listen(*ipc::SocketAddress::Ip(host, 0));
+    if (!listener.ok()) continue;  // No IPv6 here.
+    const auto name = ipc::LocalAddress(listener->get());
+    EXPECT_THAT(TcpListeners(getpid()),
+                Contains(::testing::Property(&ipc::SocketAddress::ToString,
+                                             name->ToString())));
+    const auto client = ipc::Connect(*name);
+    const auto client_name = ipc::LocalAddress(client->get());
+    const auto accepted = ipc::Accept(listener->get());
+    EXPECT_EQ(send(client->get(), "12345", 5, MSG_NOSIGNAL), 5);
+    EXPECT_TRUE(Await([&] {
+      const auto sockets = TcpSockets();
+      return std::any_of(
+          sockets.begin(), sockets.end(), [&](const TcpSocket& socket) {
+            return !socket.listening && socket.unread == 5 &&
+                   socket.local.ToString() == name->ToString() &&
+                   socket.remote.ToString() == client_name->ToString();
+          });
+    }));
+  }
+}
 
 TEST_F(ProcTest, DescriptorsTellTargetAndCloseOnExec) {
   auto child = Spawn({"leak", "cloexec", "listen", "hang"});
