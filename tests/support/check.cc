@@ -748,6 +748,21 @@ bool Check::Traced(const std::string& program,
   return true;
 }
 
+Process Check::StartTraced(const std::string& program,
+                           const std::vector<std::string>& args,
+                           const std::string& trace,
+                           const std::vector<std::string>& options) {
+  std::vector<std::string> tracing = {"-f", "-o" + trace};
+  tracing.insert(tracing.end(), options.begin(), options.end());
+  ChildOptions child;
+  if (!Traced(program, args, tracing, &child)) return Process(this, nullptr);
+  std::string step =
+      absl::StrCat("started ", CommandLine(program, args), ", under strace");
+  if (!options.empty())
+    absl::StrAppend(&step, " ", absl::StrJoin(options, " "));
+  return Run(child, step);
+}
+
 Process Check::StartStoppedAfter(const std::string& call,
                                  const std::string& program,
                                  const std::vector<std::string>& args) {
