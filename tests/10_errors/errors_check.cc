@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -117,26 +118,35 @@ struct SystemCall {
   std::string error;  // "ENOENT" of one that failed.
 };
 
+// What strace -f wrote. A call that waits while another process goes on has two
+// lines: "PID name(... <unfinished ...>" and "PID <... name resumed>...".
 std::vector<SystemCall> ReadTrace(const std::string& path) {
   std::vector<SystemCall> calls;
-  std::map<std::string, int> counts;  // By pid and name.
+  std::map<std::string, std::string> begun;  // By pid.
+  std::map<std::string, int> counts;         // By pid and name.
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
-    const size_t space = line.find_first_not_of("0123456789");
+    const size_t digits =
+        std::min(line.find_first_not_of("0123456789"), line.size());
     SystemCall call;
-    call.pid = line.substr(0, space);
-    absl::string_view rest = absl::StripLeadingAsciiWhitespace(
-        absl::string_view(line).substr(std::min(space, line.size())));
-    const bool resumed = absl::ConsumePrefix(&rest, "<... ");
-    call.name = CallIn(rest);
-    if (call.name.empty()) continue;  // A signal, an end.
-    int& count = counts[call.pid + " " + call.name];
-    if (!resumed) ++count;
-    call.ordinal = count;
-    const size_t result = rest.rfind(" = ");
-    if (result == rest.npos) continue;  // It goes on in a later line.
-    call.text = std::string(rest);
-    absl::string_view value = rest.substr(result + 3);
+    call.pid = line.substr(0, digits);
+    call.text = std::string(absl::StripLeadingAsciiWhitespace(
+        absl::string_view(line).substr(digits)));
+    if (absl::StartsWith(call.text, "<... ")) {
+      const Words parts =
+          absl::StrSplit(call.text, absl::MaxSplits(" resumed>", 1));
+      call.text = begun[call.pid] + parts.back();
+    }
+    const size_t unfinished = call.text.rfind(" <unfinished ...>");
+    if (unfinished != call.text.npos) {
+      begun[call.pid] = call.text.substr(0, unfinished);
+      continue;
+    }
+    call.name = CallIn(call.text);
+    const size_t result = call.text.rfind(" = ");
+    if (call.name.empty() || result == call.text.npos) continue;
+    call.ordinal = ++counts[call.pid + " " + call.name];
+    absl::string_view value = absl::string_view(call.text).substr(result + 3);
     call.failed = absl::ConsumePrefix(&value, "-1 ");
     if (call.failed) call.error = CallIn(value);
     calls.push_back(call);
@@ -500,10 +510,11 @@ TEST_F(Errors, StepFails) {
 TEST_F(Errors, GoesOn) {
   About(Robust(1), "one that is not seen does not keep the others from it",
         "Status 1 says that something was not seen. What was, is told all the "
-        "same. (Here strace makes connect return something else.)",
+        "same. (Here strace has the call for ENOENT return something else.)",
         "the contract in the handout");
-  Process program = StartTraced("provoke", {"ENOENT", "ESOCKTNOSUPPORT"},
-                                trace(), {"--inject=connect:error=ETIMEDOUT"});
+  const std::string inject = Inject("ENOENT", "error=ETIMEDOUT");
+  Process program =
+      StartTraced("provoke", {"ENOENT", "ESOCKTNOSUPPORT"}, trace(), {inject});
   program.Exits(1);
   program.Expect(absl::StrContains(program.out(), "ESOCKTNOSUPPORT: "),
                  "ESOCKTNOSUPPORT is told, though ENOENT was not seen",
