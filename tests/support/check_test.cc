@@ -255,6 +255,8 @@ TEST_F(CheckTest, DyingBeforeItListensIsToldWithItsStderr) {
 }
 
 TEST_F(CheckTest, ErrorsOfTheCatalogueAreLinked) {
+  ASSERT_EQ(mkdir(scratch_.File("docs").c_str(), 0700), 0);
+  std::ofstream(scratch_.File("docs/errors.md")) << "## EADDRINUSE\n";
   const Judged run = Judge(
       "Serves", "err='program: bind x: Address in use (EADDRINUSE)\n' exit=1");
   EXPECT_THAT(run.out, HasSubstr("    read      man 2 accept; docs/errors.md, "
