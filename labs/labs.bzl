@@ -43,6 +43,18 @@ LABS = {
         "socket_path",
         "datagram",
     ],
+    # The name and the message of an errno; and so whatever returns a status.
+    "10_errors": [
+        "errno_status",
+        "socket_address",
+        "socket",
+        "stream_io",
+        "wait",
+        "socket_path",
+        "datagram",
+        "fd_passing",
+        "credentials",
+    ],
 }
 
 # The checks never link a student's code, and the tests may use everything.

@@ -16,6 +16,7 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <iterator>
 #include <map>
 #include <random>
@@ -172,6 +173,24 @@ std::string StderrDigest(const std::string& text) {
         absl::StripAsciiWhitespace(absl::string_view(line).substr(0, 160))));
   }
   return absl::StrJoin(lines, "\n");
+}
+
+// In the runfiles as well.
+constexpr char kCatalogue[] = "docs/errors.md";
+
+// The entries of the catalogue for the errors that `err` tells, each behind a
+// space: of "connect: No such file or directory (ENOENT)", " ENOENT".
+std::string CatalogueEntries(const std::string& err) {
+  std::string entries;
+  std::ifstream catalogue(kCatalogue);
+  for (std::string line; std::getline(catalogue, line);) {
+    absl::string_view name = line;
+    if (absl::ConsumePrefix(&name, "## ") &&
+        absl::StrContains(err, absl::StrCat("(", name, ")"))) {
+      absl::StrAppend(&entries, " ", name);
+    }
+  }
+  return entries;
 }
 
 }  // namespace
@@ -645,12 +664,18 @@ void Check::TearDown() {
       std::all_of(children_.begin(), children_.end(),
                   [](const Child* child) { return child->ended(); });
   if (failed()) {
+    std::string told;
     for (const Child* child : children_) {
+      told += child->err();
       const std::string digest = StderrDigest(child->err());
       if (!digest.empty()) {
         story_.Remark("stderr",
                       absl::StrCat(child->name(), " wrote:\n", digest));
       }
+    }
+    const std::string entries = CatalogueEntries(told);
+    if (!entries.empty()) {
+      story_.ReadAlso(absl::StrCat(kCatalogue, ",", entries));
     }
   }
   if (all_ended) supervisor_->AwaitNobody();
@@ -746,6 +771,21 @@ bool Check::Traced(const std::string& program,
   options->args.push_back(path);
   options->args.insert(options->args.end(), args.begin(), args.end());
   return true;
+}
+
+Process Check::StartTraced(const std::string& program,
+                           const std::vector<std::string>& args,
+                           const std::string& trace,
+                           const std::vector<std::string>& options) {
+  std::vector<std::string> tracing = {"-f", "-o" + trace};
+  tracing.insert(tracing.end(), options.begin(), options.end());
+  ChildOptions child;
+  if (!Traced(program, args, tracing, &child)) return Process(this, nullptr);
+  std::string step =
+      absl::StrCat("started ", CommandLine(program, args), ", under strace");
+  if (!options.empty())
+    absl::StrAppend(&step, " ", absl::StrJoin(options, " "));
+  return Run(child, step);
 }
 
 Process Check::StartStoppedAfter(const std::string& call,

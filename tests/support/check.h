@@ -264,6 +264,13 @@ class Check : public testing::Test {
   Process StartInterrupted(const std::string& program,
                            const std::vector<std::string>& args = {});
 
+  // The same with `args`, and with each of its system calls in the file `trace`
+  // as strace(1) writes it, which is given `options`, too. Skipped as above.
+  Process StartTraced(const std::string& program,
+                      const std::vector<std::string>& args,
+                      const std::string& trace,
+                      const std::vector<std::string>& options = {});
+
   // The same, held as soon as its first system call `call` has returned, until
   // Process::Continue; with "listen,accept" after the first of each. Needs
   // strace and the permission to trace; where that is missing, the check is

@@ -254,6 +254,24 @@ TEST_F(CheckTest, DyingBeforeItListensIsToldWithItsStderr) {
                                  "              my bind failed\n"));
 }
 
+TEST_F(CheckTest, ErrorsOfTheCatalogueAreLinked) {
+  ASSERT_EQ(mkdir(scratch_.File("docs").c_str(), 0700), 0);
+  std::ofstream(scratch_.File("docs/errors.md")) << "## EADDRINUSE\n";
+  const Judged run = Judge(
+      "Serves", "err='program: bind x: Address in use (EADDRINUSE)\n' exit=1");
+  EXPECT_THAT(run.out, HasSubstr("    read      man 2 accept; docs/errors.md, "
+                                 "EADDRINUSE\n"));
+  EXPECT_THAT(Judge("Serves", "err='EPIPE (ENONE)\n' exit=1").out,
+              HasSubstr("    read      man 2 accept\n"));
+}
+
+TEST_F(CheckTest, SystemCallsAreTraced) {
+  const Judged run = RunChecker({"--lab=sample", "--gtest_filter=*Traced",
+                                 "--gtest_also_run_disabled_tests",
+                                 "program=" + Program("exit=0")});
+  EXPECT_THAT(run.out, ContainsRegex("(ok  |skip)  DISABLED_Traced: "));
+}
+
 TEST_F(CheckTest, FakedReportGainsNothing) {
   const std::string fake =
       "'[==========] 4 tests ran.\n[  PASSED  ] 4 tests.\nok    Serves: the "

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -93,6 +95,18 @@ TEST_F(Sample, Echoes) {
 TEST_F(Sample, Refuses) {
   About(Robust(1), "the program refuses", "Because.", "man 3 exit");
   Start("program", {"--bad"}).Refuses({"--bad", "no"}, 2);
+}
+
+// Not one of the others, for strace is not everywhere.
+TEST_F(Sample, DISABLED_Traced) {
+  About(Core(1), "the program is traced", "Because.", "man 1 strace");
+  const std::string path = scratch().File("trace");
+  Process program = StartTraced("program", {"--bad"}, path, {"-ewrite"});
+  program.Exits(2);
+  std::ifstream file(path);
+  const std::string trace((std::istreambuf_iterator<char>(file)), {});
+  program.Expect(over() || trace.find("program: --bad: no") != trace.npos,
+                 "its write in the trace", trace);
 }
 
 TEST_F(Sample, ForAnotherMachine) {

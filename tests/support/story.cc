@@ -95,6 +95,10 @@ void Story::Remark(absl::string_view label, absl::string_view text) {
   remarks_.emplace_back(label, text);
 }
 
+void Story::ReadAlso(absl::string_view where) {
+  absl::StrAppend(&read_, "; ", where);
+}
+
 std::string Story::Tell() const {
   std::string out;
   for (size_t i = 0; i < steps_.size(); ++i) {

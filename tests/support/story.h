@@ -26,6 +26,9 @@ class Story {
   // More to know beside a failure, like what the program wrote on stderr.
   void Remark(absl::string_view label, absl::string_view text);
 
+  // Where to read on, beside what Begin said.
+  void ReadAlso(absl::string_view where);
+
   bool failed() const { return !expected_.empty(); }
   const std::string& title() const { return title_; }
 

@@ -1,0 +1,597 @@
+// The checks of lab 10. Each states a fact about the program; the mutants
+// beside this file show what each one is there to catch.
+#include <dirent.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "tests/support/check.h"
+#include "tests/support/story.h"
+
+namespace {
+
+using harness::Core;
+using harness::Process;
+using harness::Robust;
+
+using Words = std::vector<std::string>;
+
+const std::map<std::string, int>& Catalogue() {
+  static const auto& catalogue =
+      *new std::map<std::string, int>{{"ENOMEM", ENOMEM},
+                                      {"ECONNREFUSED", ECONNREFUSED},
+                                      {"EINVAL", EINVAL},
+                                      {"EOPNOTSUPP", EOPNOTSUPP},
+                                      {"EPROTONOSUPPORT", EPROTONOSUPPORT},
+                                      {"ESOCKTNOSUPPORT", ESOCKTNOSUPPORT},
+                                      {"EPROTOTYPE", EPROTOTYPE},
+                                      {"EADDRINUSE", EADDRINUSE},
+                                      {"EISCONN", EISCONN},
+                                      {"ENOTCONN", ENOTCONN},
+                                      {"ECONNRESET", ECONNRESET},
+                                      {"EPIPE", EPIPE},
+                                      {"EFAULT", EFAULT},
+                                      {"EPERM", EPERM},
+                                      {"ENOENT", ENOENT},
+                                      {"EACCES", EACCES},
+                                      {"EAGAIN", EAGAIN},
+                                      {"EMSGSIZE", EMSGSIZE},
+                                      {"ETOOMANYREFS", ETOOMANYREFS},
+                                      {"ENOBUFS", ENOBUFS},
+                                      {"EMFILE", EMFILE},
+                                      {"ENOTSOCK", ENOTSOCK}};
+  return catalogue;
+}
+
+// One error as the program tells it.
+struct Told {
+  std::string error, call;
+  bool injected = false;
+  Words before;  // The calls that led there.
+};
+
+// The name of the call that `text` begins with.
+std::string CallIn(absl::string_view text) {
+  const size_t end = std::find_if_not(text.begin(), text.end(),
+                                      [](unsigned char letter) {
+                                        return isalnum(letter) || letter == '_';
+                                      }) -
+                     text.begin();
+  return std::string(text.substr(0, end));
+}
+
+// Whether `traced`, as strace calls it, is what programs call `said`.
+bool IsCall(const std::string& said, const std::string& traced) {
+  static const auto& others = *new std::map<std::string, std::set<std::string>>{
+      {"send", {"sendto"}},
+      {"recv", {"recvfrom"}},
+      {"accept", {"accept4"}},
+      {"pipe", {"pipe2"}},
+      {"open", {"openat"}},
+      {"creat", {"openat"}},
+      {"mkstemp", {"openat"}},
+      {"mkdtemp", {"mkdir", "mkdirat"}},
+      {"mkdir", {"mkdirat"}},
+      {"unlink", {"unlinkat"}},
+      {"chmod", {"fchmodat", "fchmodat2"}},
+      {"dup", {"dup2", "dup3"}},
+      {"dup2", {"dup3"}},
+      {"poll", {"ppoll"}},
+      {"setrlimit", {"prlimit64", "prlimit"}},
+      {"prlimit", {"prlimit64"}},
+      {"fork", {"clone", "clone3", "vfork"}},
+      {"waitpid", {"wait4", "waitid"}},
+      {"signal", {"rt_sigaction"}},
+      {"sigaction", {"rt_sigaction"}},
+      {"prctl", {"seccomp"}},
+      {"cap_set_proc", {"capset"}},
+      {"setuid", {"setresuid", "setreuid"}},
+      {"seteuid", {"setresuid", "setreuid"}},
+      {"setegid", {"setresgid", "setregid"}},
+      {"eventfd", {"eventfd2"}}};
+  const auto found = others.find(said);
+  return said == traced ||
+         (found != others.end() && found->second.count(traced) > 0);
+}
+
+// A system call in a trace.
+struct SystemCall {
+  std::string pid, name, text;
+  int ordinal;  // The how manieth of that name of this process.
+  bool failed;
+  std::string error;  // "ENOENT" of one that failed.
+};
+
+// What strace -f wrote. A call that waits while another process goes on has two
+// lines: "PID name(... <unfinished ...>" and "PID <... name resumed>...".
+std::vector<SystemCall> ReadTrace(const std::string& path) {
+  std::vector<SystemCall> calls;
+  std::map<std::string, std::string> begun;  // By pid.
+  std::map<std::string, int> counts;         // By pid and name.
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    const size_t digits =
+        std::min(line.find_first_not_of("0123456789"), line.size());
+    SystemCall call;
+    call.pid = line.substr(0, digits);
+    call.text = std::string(absl::StripLeadingAsciiWhitespace(
+        absl::string_view(line).substr(digits)));
+    if (absl::StartsWith(call.text, "<... ")) {
+      const Words parts =
+          absl::StrSplit(call.text, absl::MaxSplits(" resumed>", 1));
+      call.text = begun[call.pid] + parts.back();
+    }
+    const size_t unfinished = call.text.rfind(" <unfinished ...>");
+    if (unfinished != call.text.npos) {
+      begun[call.pid] = call.text.substr(0, unfinished);
+      continue;
+    }
+    call.name = CallIn(call.text);
+    const size_t result = call.text.rfind(" = ");
+    if (call.name.empty() || result == call.text.npos) continue;
+    call.ordinal = ++counts[call.pid + " " + call.name];
+    absl::string_view value = absl::string_view(call.text).substr(result + 3);
+    call.failed = absl::ConsumePrefix(&value, "-1 ");
+    if (call.failed) call.error = CallIn(value);
+    calls.push_back(call);
+  }
+  return calls;
+}
+
+class Errors : public harness::Check {
+ protected:
+  // What `program` tells of `errors`, these and no others in that order, having
+  // ended well.
+  std::vector<Told> Tells(Process program, const Words& errors) {
+    std::vector<Told> all;
+    program.Exits(0);
+    if (over()) return all;
+    Told told;
+    Words seen;
+    const std::string out = program.out();
+    for (absl::string_view line :
+         absl::StrSplit(absl::StripSuffix(out, "\n"), '\n')) {
+      if (absl::ConsumePrefix(&line, "  ") && !CallIn(line).empty()) {
+        told.before.push_back(CallIn(line));
+        continue;
+      }
+      told.error = CallIn(line);
+      const auto known = Catalogue().find(told.error);
+      absl::string_view rest = line.substr(told.error.size());
+      bool right = known != Catalogue().end();
+      if (right) {
+        told.injected = absl::ConsumeSuffix(&rest, " (injected)");
+        right = absl::ConsumePrefix(&rest, ": ") &&
+                absl::ConsumeSuffix(
+                    &rest, absl::StrCat(": ", strerrordesc_np(known->second)));
+        told.call = CallIn(rest);
+      }
+      if (!right || told.call.empty()) {
+        program.Expect(
+            false,
+            "each line is either two spaces and a call, or "
+            "\"ENAME: call object: Message\", with the message of strerror",
+            harness::Escaped(line, 160));
+        return {};
+      }
+      seen.push_back(told.error);
+      all.push_back(told);
+      told = Told();
+    }
+    program.Expect(seen == errors, "errors told: " + absl::StrJoin(errors, " "),
+                   absl::StrJoin(seen, " "));
+    if (over()) return {};
+    return all;
+  }
+
+  std::vector<SystemCall> Trace() const { return ReadTrace(trace()); }
+  std::string trace() const { return scratch().File("trace"); }
+
+  // The call in `calls` that failed as `told`; nullptr after telling that there
+  // is none.
+  const SystemCall* Failing(Process program,
+                            const std::vector<SystemCall>& calls,
+                            const Told& told) {
+    std::string failed;
+    for (const SystemCall& call : calls) {
+      if (!call.failed) continue;
+      if (call.error == told.error && IsCall(told.call, call.name)) {
+        return &call;
+      }
+      failed = call.text;
+    }
+    program.Expect(false,
+                   absl::StrCat("a call of ", told.call, " that returned ",
+                                told.error, ", as it says"),
+                   failed.empty()
+                       ? "no call that failed"
+                       : absl::StrCat("none; the last that failed was ",
+                                      harness::Escaped(failed, 160)));
+    return nullptr;
+  }
+
+  static bool MakesFilters(const std::vector<SystemCall>& calls) {
+    return std::any_of(calls.begin(), calls.end(), [](const SystemCall& call) {
+      return !call.failed &&
+             (absl::StartsWith(call.text, "prctl(PR_SET_SECCOMP") ||
+              absl::StartsWith(call.text, "seccomp(SECCOMP_SET_MODE_"));
+    });
+  }
+
+  // Each of `errors` is what the kernel answered the call that is said to have
+  // failed.
+  void AreSeen(const Words& errors) {
+    for (const std::string& error : errors) {
+      Process program = StartTraced("provoke", {error}, trace());
+      const std::vector<Told> told = Tells(program, {error});
+      if (over()) return;
+      const std::vector<SystemCall> calls = Trace();
+      Failing(program, calls, told[0]);
+      if (over()) return;
+      program.Expect(!told[0].injected && !MakesFilters(calls),
+                     absl::StrCat(error, " is the kernel's, nothing injected"),
+                     told[0].injected ? "it says \"injected\""
+                                      : "it made a seccomp filter");
+    }
+  }
+
+  // The option with which strace changes the call that fails with `error`, once
+  // it is known by a run which call that is.
+  std::string Inject(const std::string& error, const std::string& how) {
+    Process program = StartTraced("provoke", {error}, trace());
+    const std::vector<Told> told = Tells(program, {error});
+    if (over()) return "";
+    const std::vector<SystemCall> calls = Trace();
+    const SystemCall* failing = Failing(program, calls, told[0]);
+    if (over()) return "";
+    return absl::StrCat("--inject=", failing->name, ":", how,
+                        ":when=", failing->ordinal);
+  }
+
+  // With the call that fails changed by `how`, `error` is not told.
+  void IsNotTold(const std::string& error, const std::string& how,
+                 const Words& words) {
+    const std::string inject = Inject(error, how);
+    if (over()) return;
+    Process program = StartTraced("provoke", {error}, trace(), {inject});
+    program.Refuses(words);
+    program.Expect(!TellsAny(program.out()),
+                   absl::StrCat("no line \"", error, ": ...\" on stdout"),
+                   harness::Escaped(program.out(), 160));
+  }
+
+  // Whether there is a line about an error in `out`.
+  static bool TellsAny(const std::string& out) {
+    for (absl::string_view line : absl::StrSplit(out, '\n')) {
+      if (Catalogue().count(CallIn(line)) > 0) return true;
+    }
+    return false;
+  }
+
+  static Words Shuffled() {
+    static auto& engine = *new std::mt19937(std::random_device{}());
+    Words names;
+    for (const auto& [name, number] : Catalogue()) names.push_back(name);
+    std::shuffle(names.begin(), names.end(), engine);
+    return names;
+  }
+
+  // What is in the program's working directory, beside what is ours.
+  std::string Leftovers() const {
+    std::string found;
+    DIR* const folder = opendir(scratch().path().c_str());
+    if (!folder) return found;
+    while (const dirent* entry = readdir(folder)) {
+      const std::string name = entry->d_name;
+      if (name != "." && name != ".." && name != "trace") {
+        absl::StrAppend(&found, " ", name);
+      }
+    }
+    closedir(folder);
+    return found;
+  }
+};
+
+// What it prints --------------------------------------------------------------
+
+TEST_F(Errors, OneError) {
+  About(Core(3), "ECONNREFUSED is told in the form of the contract",
+        "The calls that led there, two spaces before each, then the name of "
+        "the error, the call that failed and strerror's message for it.",
+        "handout, step 1; man 3 strerrorname_np, man 3 strerrordesc_np");
+  Tells(Start("provoke", {"ECONNREFUSED"}), {"ECONNREFUSED"});
+}
+
+TEST_F(Errors, List) {
+  About(Core(2), "--list names the 22 errors of the catalogue",
+        "One name on each line, each once, in the order you like, and nothing "
+        "is provoked.",
+        "the contract in the handout");
+  Process program = Start("provoke", {"--list"});
+  program.Exits(0);
+  if (over()) return;
+  const std::string out = program.out();
+  Words listed = absl::StrSplit(out, '\n', absl::SkipEmpty());
+  std::sort(listed.begin(), listed.end());
+  Words names;
+  for (const auto& [name, number] : Catalogue()) names.push_back(name);
+  program.Expect(listed == names, "in any order: " + absl::StrJoin(names, " "),
+                 "sorted: " + absl::StrJoin(listed, " "));
+}
+
+TEST_F(Errors, All) {
+  About(Core(3), "--all tells each that --list names, in that order",
+        "One after the other, each as if it were the only one. A name that is "
+        "in one and not in the other is in two places of your source.",
+        "handout, step 2");
+  Process list = Start("provoke", {"--list"});
+  list.Exits(0);
+  if (over()) return;
+  const std::string out = list.out();
+  const Words listed = absl::StrSplit(out, '\n', absl::SkipEmpty());
+  Tells(Start("provoke", {"--all"}), listed);
+}
+
+TEST_F(Errors, AnyOrder) {
+  About(Core(3), "what one error took does not disturb the next",
+        "A limit, a capability laid down, a filter, an open descriptor, a "
+        "name: what a process has done to itself stays until it ends. Give "
+        "each error a process of its own.",
+        "handout, step 4; man 2 fork, man 2 setrlimit, man 2 seccomp");
+  Words names = Shuffled();
+  const Words again = Shuffled();
+  names.insert(names.end(), again.begin(), again.end());
+  Tells(Start("provoke", names), names);
+}
+
+// What the kernel said --------------------------------------------------------
+
+TEST_F(Errors, OfMaking) {
+  About(Core(3), "a socket is refused for its type, protocol, or number",
+        "socket(AF_UNIX, ...) knows SOCK_STREAM, SOCK_DGRAM and "
+        "SOCK_SEQPACKET, and the protocols 0 and 1. A process may have as many "
+        "descriptors as RLIMIT_NOFILE says; and not every descriptor is a "
+        "socket.",
+        "handout, steps 3 and 4; man 2 socket, man 2 setrlimit");
+  AreSeen({"EPROTONOSUPPORT", "ESOCKTNOSUPPORT", "EMFILE", "ENOTSOCK"});
+}
+
+TEST_F(Errors, OfNames) {
+  About(Core(4), "a name is missing, taken, dead, not allowed, of another type",
+        "ENOENT: no file of that name. ECONNREFUSED: a name, and nobody "
+        "listens there. EACCES: a file that you may not write to. EPROTOTYPE: "
+        "a socket file of another type. EADDRINUSE: the name exists already.",
+        "handout, steps 3 and 5; man 7 unix, man 2 connect, man 2 bind");
+  AreSeen({"ENOENT", "ECONNREFUSED", "EACCES", "EPROTOTYPE", "EADDRINUSE"});
+}
+
+TEST_F(Errors, OfState) {
+  About(Core(3), "a call does not fit the state of its socket",
+        "A stream needs a connection before send, and has one address only. "
+        "listen needs a name first, and datagram sockets do not listen.",
+        "handout, step 3; man 2 listen, man 2 send");
+  AreSeen({"EINVAL", "EOPNOTSUPP", "EISCONN", "ENOTCONN"});
+}
+
+TEST_F(Errors, OfPeers) {
+  About(Core(3), "the other end is gone, or has nothing to say",
+        "ECONNRESET is read by who left something that the peer never read; a "
+        "clean close is an end of file. EPIPE is for who writes, and comes "
+        "with SIGPIPE unless you say MSG_NOSIGNAL. EAGAIN: nothing there now, "
+        "and the call was told not to wait.",
+        "handout, step 3; man 2 send, man 2 recv");
+  AreSeen({"ECONNRESET", "EPIPE", "EAGAIN"});
+}
+
+TEST_F(Errors, OfMessages) {
+  About(Core(4), "a message is too big, nowhere, or not yours to send",
+        "EMSGSIZE: more than SO_SNDBUF takes in one. ENOBUFS: too many control "
+        "messages. EFAULT: at an address without memory. EPERM: credentials "
+        "of somebody else. ETOOMANYREFS: too many descriptors on the way. Root "
+        "is refused none of the last two, until it lays down its "
+        "capabilities.",
+        "handout, steps 4 and 5; man 7 unix, man 7 capabilities");
+  AreSeen({"EMSGSIZE", "ENOBUFS", "EFAULT", "EPERM", "ETOOMANYREFS"});
+}
+
+TEST_F(Errors, OutOfMemory) {
+  About(Core(3),
+        "ENOMEM is returned by the call, and injected is said to be so",
+        "The kernel does not run out of memory on demand. A seccomp filter "
+        "makes a call return any errno, without a privilege; but then it is "
+        "not the kernel that says so, and who reads your line must know.",
+        "handout, step 6; man 2 seccomp");
+  Process program = StartTraced("provoke", {"ENOMEM"}, trace());
+  const std::vector<Told> told = Tells(program, {"ENOMEM"});
+  if (over()) return;
+  const std::vector<SystemCall> calls = Trace();
+  Failing(program, calls, told[0]);
+  if (over()) return;
+  program.Expect(told[0].injected == MakesFilters(calls),
+                 "\"(injected)\" at the end of the line if there is a seccomp "
+                 "filter, and only then",
+                 told[0].injected ? "the line says so, and there is none"
+                                  : "there is one, and the line does not say");
+}
+
+TEST_F(Errors, TellsTheCalls) {
+  About(Core(3), "the calls that led there are told, as they were made",
+        "The error alone explains nothing: it is the answer to the last call "
+        "in a row of calls. Each that was made on a socket is one of the lines "
+        "before, and each line is a call that was made.",
+        "handout, step 1; man 1 strace");
+  static const auto& wanted = *new std::set<std::string>{
+      "socket",  "socketpair", "bind",    "listen",  "connect",    "accept",
+      "accept4", "sendto",     "sendmsg", "recvmsg", "setsockopt", "shutdown"};
+  for (const char* error :
+       {"EPROTOTYPE", "ECONNRESET", "EADDRINUSE", "EPIPE", "EMSGSIZE"}) {
+    Process program = StartTraced("provoke", {error}, trace());
+    const std::vector<Told> told = Tells(program, {error});
+    if (over()) return;
+    const std::vector<SystemCall> calls = Trace();
+    const SystemCall* failing = Failing(program, calls, told[0]);
+    if (over()) return;
+
+    // What is told is part of what was done, in its order.
+    const Words& before = told[0].before;
+    auto next = before.begin();
+    for (const SystemCall* call = calls.data(); call != failing; ++call) {
+      if (call->failed) continue;
+      if (next != before.end() && IsCall(*next, call->name)) ++next;
+      if (wanted.count(call->name) > 0 &&
+          std::none_of(before.begin(), before.end(), [&](const auto& said) {
+            return IsCall(said, call->name);
+          })) {
+        program.Expect(
+            false,
+            absl::StrCat("a line for each call on a socket before ",
+                         told[0].call),
+            absl::StrCat("none for ", harness::Escaped(call->text, 160)));
+        return;
+      }
+    }
+    if (next == before.end()) continue;
+    program.Expect(false,
+                   "each line before is a call that was made, in that order: " +
+                       absl::StrJoin(before, ", "),
+                   absl::StrCat(*next, " was not made there"));
+    return;
+  }
+}
+
+// What it says when things are otherwise --------------------------------------
+
+TEST_F(Errors, NotSeen) {
+  About(Core(3), "a call that works, or fails otherwise, is no error seen",
+        "-1 says that a call failed, errno says why; errno after a call that "
+        "worked is what it was before. Compare both with what you asked for, "
+        "and when it is not that, say so and end with status 1. (Here strace "
+        "changes what the call returns.)",
+        "handout, step 7; man 3 errno");
+  IsNotTold("ENOENT", "retval=0", {"ENOENT"});
+  IsNotTold("EPROTONOSUPPORT", "error=ETIMEDOUT",
+            {"EPROTONOSUPPORT", "ETIMEDOUT"});
+  IsNotTold("ECONNREFUSED", "error=ENOENT", {"ECONNREFUSED", "ENOENT"});
+}
+
+TEST_F(Errors, StepFails) {
+  About(Robust(2), "a call on the way that fails is told, with its errno",
+        "When socket fails, what follows is done with descriptor -1 and fails "
+        "for that. The first failure is the one to tell. (Here strace makes it "
+        "fail.)",
+        "handout, step 7; man 2 socket");
+  for (const char* error : {"ENOTCONN", "EISCONN"}) {
+    Process program =
+        StartTraced("provoke", {error}, trace(),
+                    {"--inject=socket,socketpair:error=ENFILE:when=1"});
+    program.Refuses({"ENFILE"});
+    program.Expect(!TellsAny(program.out()),
+                   absl::StrCat("no line \"", error, ": ...\" on stdout"),
+                   harness::Escaped(program.out(), 160));
+  }
+}
+
+TEST_F(Errors, GoesOn) {
+  About(Robust(1), "one that is not seen does not keep the others from it",
+        "Status 1 says that something was not seen. What was, is told all the "
+        "same. (Here strace has the call for ENOENT return something else.)",
+        "the contract in the handout");
+  const std::string inject = Inject("ENOENT", "error=ETIMEDOUT");
+  Process program =
+      StartTraced("provoke", {"ENOENT", "ESOCKTNOSUPPORT"}, trace(), {inject});
+  program.Exits(1);
+  program.Expect(absl::StrContains(program.out(), "ESOCKTNOSUPPORT: "),
+                 "ESOCKTNOSUPPORT is told, though ENOENT was not seen",
+                 harness::Escaped(program.out()));
+}
+
+TEST_F(Errors, RefusesNames) {
+  About(Robust(2), "a name that is not in the catalogue gets status 2",
+        "Look at all names before you provoke the first error: status 2 says "
+        "that the call was wrong and nothing was tried.",
+        "the contract in the handout");
+  const Words wrong[] = {{"E" + RandomText(8)},
+                         {"ENOENT", "EXDEV"},
+                         {"ENO"},
+                         {"--no-such-flag"},
+                         {},
+                         {""}};
+  for (const Words& names : wrong) {
+    Process program = Start("provoke", names);
+    program.Refuses({}, /*status=*/2);
+    program.Expect(program.out().empty(), "nothing on stdout",
+                   harness::Escaped(program.out()));
+  }
+}
+
+TEST_F(Errors, LeavesNothing) {
+  About(Robust(2), "no file is left behind",
+        "bind makes a file, and neither close nor exit removes it. What fails "
+        "afterwards must not keep you from unlink.",
+        "handout, step 7; man 2 unlink, man 3 atexit");
+  Start("provoke", {"--all"}).Exits(0);
+  Step("looked into its working directory");
+  if (over()) return;
+  if (!Leftovers().empty()) Fail("nothing there", Leftovers());
+  // Nor anywhere else.
+  Process program =
+      StartTraced("provoke", {"EPROTOTYPE", "EACCES", "EADDRINUSE"}, trace());
+  program.Exits(0);
+  for (const SystemCall& call : over() ? std::vector<SystemCall>() : Trace()) {
+    // "bind(3, {sa_family=AF_UNIX, sun_path="FILE"}, 20) = 0"
+    const Words parts = absl::StrSplit(call.text, "sun_path=\"");
+    if (call.name != "bind" || call.failed || parts.size() < 2) continue;
+    const std::string file = parts[1].substr(0, parts[1].find('"'));
+    program.Expect(access(file.c_str(), F_OK) < 0 &&
+                       access(scratch().File(file).c_str(), F_OK) < 0,
+                   absl::StrCat(file, " is removed"), "it is still there");
+  }
+}
+
+TEST_F(Errors, TwoAtOnce) {
+  About(Robust(2), "two that run at the same time do not meet",
+        "A name that is the same in each run is taken, or removed, by the "
+        "other one. Put your pid into it.",
+        "handout, step 7; man 2 getpid");
+  Process first = StartTraced("provoke", {"EADDRINUSE"}, trace(),
+                              {"--inject=bind:signal=SIGSTOP:when=1"});
+  first.ComesDownTo(0, "processes that do not stand still after bind", [&] {
+    std::ifstream file(trace());
+    const std::string text((std::istreambuf_iterator<char>(file)), {});
+    return absl::StrContains(text, "stopped by SIGSTOP") ? 0 : 1;
+  });
+  Step("it was stopped right after bind");
+  const Words names = {"EPROTOTYPE", "EACCES", "EADDRINUSE", "ENOENT",
+                       "ECONNREFUSED"};
+  Tells(Start("provoke", names), names);
+  first.Continue();
+  Tells(first, {"EADDRINUSE"});
+}
+
+TEST_F(Errors, StaysInItsMemory) {
+  About(Core(2), "no byte outside its buffers is touched",
+        "sun_path has room for 108 bytes, a control buffer for what "
+        "CMSG_SPACE says. That the kernel was to look at a bad address is no "
+        "reason for the program to do so.",
+        "handout, step 3; man 3 cmsg");
+  const Words names = Shuffled();
+  Tells(Start("provoke", names, /*sanitized=*/true), names);
+}
+
+}  // namespace
