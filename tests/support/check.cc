@@ -333,6 +333,14 @@ void Process::ComesDownTo(int most, absl::string_view what,
   }
 }
 
+void Process::Stop() {
+  if (!child_ || check_->over()) return;
+  check_->Step(absl::StrCat(child_->name(), " was stopped, for a while"));
+  child_->Signal(SIGSTOP);
+  check_->Await(absl::StrCat(child_->name(), " stops"),
+                [&] { return IsStopped(child_->pid()); });
+}
+
 void Process::Continue() {
   if (!child_ || check_->over()) return;
   check_->Step(absl::StrCat(child_->name(), " goes on"));

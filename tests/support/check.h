@@ -78,7 +78,10 @@ class Process {
   void ComesDownTo(int most, absl::string_view what,
                    absl::FunctionRef<int()> count);
 
-  // Lets a program go on that SIGSTOP or StartStoppedAfter holds.
+  // Stops it (SIGSTOP), until Continue: it finds all at once what comes
+  // meanwhile.
+  void Stop();
+  // Lets a program go on that Stop or StartStoppedAfter holds.
   void Continue();
 
   // Writes `bytes` to its stdin, `what` they are in words. It must take them

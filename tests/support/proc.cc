@@ -405,6 +405,17 @@ int RunningThreads(pid_t pid) {
   return running;
 }
 
+bool IsStopped(pid_t pid) {
+  const std::string tasks = absl::StrFormat("/proc/%d/task", pid);
+  const std::vector<int> threads = NumbersIn(tasks);
+  return !threads.empty() &&
+         std::all_of(threads.begin(), threads.end(), [&](int thread) {
+           const std::vector<std::string> stat =
+               StatFields(absl::StrCat(tasks, "/", thread));
+           return !stat.empty() && stat[0] == "T";
+         });
+}
+
 size_t ResidentMemory(pid_t pid) {
   size_t total_pages = 0, resident_pages = 0;
   std::ifstream(absl::StrFormat("/proc/%d/statm", pid)) >> total_pages >>

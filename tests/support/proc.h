@@ -70,6 +70,9 @@ std::string CommandName(pid_t pid);
 // How many threads of `pid` do not sleep right now.
 int RunningThreads(pid_t pid);
 
+// Whether every thread of `pid` is stopped by a signal.
+bool IsStopped(pid_t pid);
+
 // Bytes of memory that `pid` occupies right now.
 size_t ResidentMemory(pid_t pid);
 

@@ -262,6 +262,15 @@ TEST_F(ProcTest, RunningThreadsAreThoseThatDoNotSleep) {
   EXPECT_TRUE(Await([&] { return RunningThreads(idle->pid()) == 0; }));
 }
 
+TEST_F(ProcTest, StoppedIsWhoGotSigstop) {
+  const auto child = Spawn({"hang"});
+  EXPECT_FALSE(IsStopped(child->pid()));
+  child->Signal(SIGSTOP);
+  EXPECT_TRUE(Await([&] { return IsStopped(child->pid()); }));
+  child->Signal(SIGCONT);
+  EXPECT_TRUE(Await([&] { return !IsStopped(child->pid()); }));
+}
+
 TEST_F(ProcTest, ResidentMemoryGrowsByWhatIsTouched) {
   auto child = Spawn({"allocate=50", "name=done", "hang"});
   ASSERT_TRUE(AwaitNamed("done"));
