@@ -466,7 +466,7 @@ TEST_F(Tcp, HalfClose) {
       "handout, step 8; man 2 shutdown");
   SocketAddress name;
   Process server = StartServer({}, &name);
-  server.Signal(SIGSTOP, "SIGSTOP, to find all at once when it goes on");
+  server.Stop();
   Peer client = Connect(name, "a client");
   std::string lines, answers;
   for (int number = 1; number <= 20; ++number) {
@@ -491,7 +491,7 @@ TEST_F(Tcp, GoneBeforeTheAnswer) {
       "handout, step 8; man 2 send, man 7 signal");
   SocketAddress name;
   Process server = StartServer({"--clients=2"}, &name);
-  server.Signal(SIGSTOP, "SIGSTOP, to find all at once when it goes on");
+  server.Stop();
   Peer hasty = Connect(name, "a client");
   std::string lines;
   for (int i = 0; i < 30; ++i) lines += Line(1000) + "\n";
