@@ -329,7 +329,11 @@ void Process::ComesDownTo(int most, absl::string_view what,
   const auto down = [&] { return (seen = count()) <= most; };
   if (check_->supervisor_->WaitUntil(down) != Waited::kMet) {
     check_->Fail(absl::StrCat("at most ", most, " ", what),
-                 seen == INT_MAX ? kHidden : absl::StrCat(seen));
+                 child_->ended()
+                     ? absl::StrCat("it ended first: ", child_->name(), ", ",
+                                    child_->Ending())
+                 : seen == INT_MAX ? kHidden
+                                   : absl::StrCat(seen));
   }
 }
 
