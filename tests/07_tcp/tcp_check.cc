@@ -498,6 +498,9 @@ TEST_F(Tcp, GoneBeforeTheAnswer) {
   hasty.Send(lines, "30 lines");
   hasty.Close();
   server.Continue();
+  server.ComesDownTo(0, "clients that it has not told to be gone", [&] {
+    return absl::StrContains(server.out(), "client 1: gone") ? 0 : 1;
+  });
   Peer next = Connect(name, "the next client");
   const std::string line = Line();
   next.Send(line + "\n", "a line");
