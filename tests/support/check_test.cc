@@ -88,6 +88,13 @@ class CheckTest : public HarnessTest {
             content.str()};
   }
 
+  // Judges a program by a check that is not among those for all.
+  Judged JudgeByDisabled(const std::string& check, const std::string& actions) {
+    return RunChecker({"--lab=sample", "--gtest_filter=*_" + check,
+                       "--gtest_also_run_disabled_tests",
+                       "program=" + Program(actions)});
+  }
+
   // Judges a program by one check.
   Judged Judge(const std::string& check, const std::string& actions) {
     return RunChecker({"--lab=sample", "--gtest_filter=*." + check,
@@ -266,10 +273,24 @@ TEST_F(CheckTest, ErrorsOfTheCatalogueAreLinked) {
 }
 
 TEST_F(CheckTest, SystemCallsAreTraced) {
-  const Judged run = RunChecker({"--lab=sample", "--gtest_filter=*Traced",
-                                 "--gtest_also_run_disabled_tests",
-                                 "program=" + Program("exit=0")});
-  EXPECT_THAT(run.out, ContainsRegex("(ok  |skip)  DISABLED_Traced: "));
+  EXPECT_THAT(JudgeByDisabled("Traced", "exit=0").out,
+              ContainsRegex("(ok  |skip)  DISABLED_Traced: "));
+}
+
+TEST_F(CheckTest, WhoIsHeldIsNotWaitedForInVain) {
+  EXPECT_THAT(JudgeByDisabled("Held", "exit=0").out,
+              ContainsRegex("seen      nobody will ever move again: strace "
+                            "waits in wait; [a-z]+ is\n *stopped by a signal|"
+                            "skip  DISABLED_Held"));
+}
+
+TEST_F(CheckTest, WhoReadsNoMoreTakesSomeIn) {
+  EXPECT_THAT(
+      JudgeByDisabled("TakesAllIn", absl::StrCat(kListen, " ", kServe)).out,
+      HasSubstr("ok    DISABLED_TakesAllIn"));
+  EXPECT_THAT(
+      JudgeByDisabled("TakesAllIn", absl::StrCat(kListen, " accept hang")).out,
+      HasSubstr("    expected  all is taken in\n    seen      some is\n"));
 }
 
 TEST_F(CheckTest, FakedReportGainsNothing) {

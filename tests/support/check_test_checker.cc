@@ -54,6 +54,20 @@ class Sample : public harness::Check {
     CloseHost();
     unlink(path.c_str());
   }
+
+  // The name of what listens at port 0 is known, and the ends of a connection
+  // to it are each other's.
+  void ExpectTcpPeersMeet() {
+    Host(*ipc::SocketAddress::Ip("127.0.0.1", 0));
+    Peer ours = Connect(HostAddress(), "a client by TCP");
+    Peer other = Accept();
+    const std::string bytes = RandomText(10);
+    ours.Send(bytes, "10 bytes");
+    ours.StopWriting();
+    EXPECT_EQ(other.ReceiveAll(), bytes);
+    other.Close();
+    CloseHost();
+  }
 };
 
 TEST_F(Sample, Serves) {
@@ -61,6 +75,7 @@ TEST_F(Sample, Serves) {
   ExpectDescriptorsGoAlong();
   Process program = Start("program", {"--socket=" + SocketPath()});
   program.ListensAt(SocketPath());
+  ExpectTcpPeersMeet();
   Peer client = Connect(SocketPath());
   client.Send(RandomText(10), "10 bytes");
   client.AwaitRead();
@@ -97,7 +112,26 @@ TEST_F(Sample, Refuses) {
   Start("program", {"--bad"}).Refuses({"--bad", "no"}, 2);
 }
 
-// Not one of the others, for strace is not everywhere.
+// Not among the others, as nobody passes all of them.
+TEST_F(Sample, DISABLED_TakesAllIn) {
+  About(Core(1), "the program reads without end", "Because.", "man 2 recv");
+  Process program = Start("program", {"--socket=" + SocketPath()});
+  program.ListensAt(SocketPath());
+  Peer client = Connect(SocketPath());
+  const std::string bytes = RandomText(1 << 20);
+  const size_t taken = client.SendUntilStuck(bytes, "much");
+  program.Expect(taken == bytes.size(), "all is taken in",
+                 taken > 0 ? "some is" : "nothing is");
+  client.Close();
+  program.Exits(0);
+}
+
+// strace is not everywhere.
+TEST_F(Sample, DISABLED_Held) {
+  About(Core(1), "the program is held", "Because.", "man 1 strace");
+  StartStoppedAfter("execve", "program", {"--bad"}).Exits(2);
+}
+
 TEST_F(Sample, DISABLED_Traced) {
   About(Core(1), "the program is traced", "Because.", "man 1 strace");
   const std::string path = scratch().File("trace");

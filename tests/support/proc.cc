@@ -440,7 +440,8 @@ Activity ObserveActivity(const std::vector<pid_t>& pids) {
       absl::StrAppend(&activity.fingerprint, thread, ":",
                       Field(status, "voluntary_ctxt_switches"), ":",
                       Field(status, "nonvoluntary_ctxt_switches"), ";");
-      if (stat[0] == "T") {  // Not a tracer's "t": that one is with it.
+      // "t": held by a tracer, which is not blocked if it is about to go on.
+      if (stat[0] == "T" || stat[0] == "t") {
         descriptions.push_back(CommandName(pid) + " is stopped by a signal");
         continue;
       }
