@@ -81,7 +81,7 @@ ssize_t ReadRequest(int reader, Request* request) {
     if (count < 0) return -1;
     got += count;
   }
-  return got;
+  return static_cast<ssize_t>(got);
 }
 
 // What `wish` asks for, open; -1 with the reason in errno. Nothing in a wish

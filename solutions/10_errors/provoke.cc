@@ -199,7 +199,8 @@ void NoConnection() {
 
 void PeerLeftSomething() {
   const Pair pair;
-  Step("send", "one byte", send(pair.ends[0], "x", 1, MSG_NOSIGNAL));
+  Step("send", "one byte",
+       static_cast<int>(send(pair.ends[0], "x", 1, MSG_NOSIGNAL)));
   Step("close", "the other end, the byte unread", close(pair.ends[1]));
   char byte;
   Last("recv", "one byte", recv(pair.ends[0], &byte, 1, 0));

@@ -60,6 +60,7 @@ std::string Request(const std::vector<Wish>& wishes) {
 // A request to read `names`.
 std::string Reading(const std::vector<std::string>& names) {
   std::vector<Wish> wishes;
+  wishes.reserve(names.size());
   for (const std::string& name : names) wishes.push_back({'r', name});
   return Request(wishes);
 }
@@ -77,7 +78,7 @@ struct Answer {
 
   // The descriptor for the `i`th wish, the first is 0; -1 if there is none.
   int fd(size_t i) const {
-    const size_t before = std::count(errors.begin(), errors.begin() + i, 0);
+    const size_t before = std::count(errors.data(), errors.data() + i, 0);
     return errors[i] == 0 && before < fds.size() ? fds[before].get() : -1;
   }
 };
@@ -202,8 +203,8 @@ class FdPassing : public harness::Check {
   // `answer` begins with `errors`.
   void ExpectErrors(Process opener, const Answer& answer,
                     const std::vector<int32_t>& errors) {
-    const std::vector<int32_t> seen(answer.errors.begin(),
-                                    answer.errors.begin() + errors.size());
+    const std::vector<int32_t> seen(answer.errors.data(),
+                                    answer.errors.data() + errors.size());
     opener.Expect(seen == errors,
                   "in the answer, in this order: " + ErrorNames(errors),
                   ErrorNames(seen));

@@ -416,7 +416,9 @@ TEST_F(Tcp, SlowReader) {
       lines, "lines for as long as the server takes them");
   const size_t whole = sent / (line.size() + 1);
   size_t length = 0;
-  for (size_t i = 1; i <= whole; ++i) length += Answer(i, line).size();
+  for (size_t i = 1; i <= whole; ++i) {
+    length += Answer(static_cast<int>(i), line).size();
+  }
   Step(absl::StrCat("that was ", sent, " bytes; now it reads"));
   Receives(server, client, answers.substr(0, length));
 }

@@ -795,8 +795,9 @@ Process Check::StartTraced(const std::string& program,
   if (!Traced(program, args, tracing, &child)) return Process(this, nullptr);
   std::string step =
       absl::StrCat("started ", CommandLine(program, args), ", under strace");
-  if (!options.empty())
+  if (!options.empty()) {
     absl::StrAppend(&step, " ", absl::StrJoin(options, " "));
+  }
   return Run(child, step);
 }
 

@@ -71,7 +71,7 @@ bool Answer(int root, Reader* reader) {
   std::vector<int> fds;
   int wishes = 0;
   for (int i = 0; i < 4; ++i) {
-    const char* wish = reader->request.data() + 256 * i;
+    const char* wish = reader->request.data() + 256L * i;
     UniqueFd file;
     errors[i] = Open(root, wish, &file);
     wishes += *wish != '\0';

@@ -67,7 +67,7 @@ static int open_wish(const char* wish) {
   if (*wish != 'r' && *wish != 'w') return -EINVAL;
   if (!memchr(wish + 1, 0, 255)) return -ENAMETOOLONG;
   do {
-    fd = syscall(SYS_openat2, root, wish + 1, &how, sizeof how);
+    fd = (int)syscall(SYS_openat2, root, wish + 1, &how, sizeof how);
   } while (fd < 0 && errno == EAGAIN);
   if (fd < 0) return -errno;
   fstat(fd, &status);
@@ -98,8 +98,8 @@ static void* serve(void* argument) {
     int* to = (int*)CMSG_DATA(&control.header);
     finish(reader->number, fds);
     for (i = 0; i < 4; i++) {
-      int fd = open_wish(request + 256 * i);
-      wishes += request[256 * i] != 0;
+      int fd = open_wish(request + 256L * i);
+      wishes += request[256L * i] != 0;
       errors[i] = fd < 0 ? -fd : 0;
       fds[i] = fd < 0 ? -1 : fd;
       if (fd >= 0) to[passed++] = fd;

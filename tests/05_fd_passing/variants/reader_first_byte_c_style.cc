@@ -29,13 +29,13 @@ static int receive_answer(int opener, char* answer) {
   if (recvmsg(opener, &message, MSG_CMSG_CLOEXEC) != 1) return 0;
   header = CMSG_FIRSTHDR(&message);
   if (header) {
-    count = (header->cmsg_len - CMSG_LEN(0)) / sizeof *fds;
+    count = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof *fds);
     memcpy(fds, CMSG_DATA(header), count * sizeof *fds);
   }
   while (have < 16) {
     got = read(opener, answer + have, 16 - have);
     if (got <= 0) return 0;
-    have += got;
+    have += (int)got;
   }
   return 1;
 }
@@ -88,8 +88,8 @@ int main(int argc, char** argv) {
     int32_t errors[4];
     int next = 0;
     for (k = 0; k < 4 && i + k < argc; k++) {
-      request[256 * k] = 'r';
-      strcpy(request + 256 * k + 1, argv[i + k]);
+      request[256L * k] = 'r';
+      strcpy(request + 256L * k + 1, argv[i + k]);
     }
     if (send(opener, request, sizeof request, MSG_NOSIGNAL) != 1024 ||
         !receive_answer(opener, (char*)errors)) {

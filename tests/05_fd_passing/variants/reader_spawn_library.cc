@@ -113,7 +113,7 @@ int main(int argc, char** argv) {
     for (; next < argc && next < first + 4; ++next) {
       request += 'r';
       request += argv[next];
-      request.resize(256 * (next - first + 1));
+      request.resize(256UL * (next - first + 1));
     }
     request.resize(1024);
     const absl::Status sent = ipc::WriteAll(opener->get(), request);
