@@ -168,8 +168,8 @@ class Server {
 
   const int socket_;
   const int lose_;
-  int datagrams_ = 0;      // That came or went.
-  uint32_t answered_ = 0;  // Requests, each once.
+  uint64_t datagrams_ = 0;  // That came or went.
+  uint32_t answered_ = 0;   // Requests, each once.
   Request requests_[kRemembered] = {};
   char bytes_[kMostBytes];
 };
