@@ -164,8 +164,9 @@ class Udp : public harness::Check {
   }
 
   // The next request of the student's client, and where its answer goes.
-  std::string NextRequest(DatagramPeer& host, SocketAddress* from) {
-    const std::string request = host.Receive("a request", from);
+  std::string NextRequest(DatagramPeer& host, SocketAddress* from,
+                          const char* what = "a request") {
+    const std::string request = host.Receive(what, from);
     if (!over()) Step(absl::StrCat("it received ", Shown(request)));
     return request;
   }
@@ -829,7 +830,8 @@ TEST_F(Udp, AsksAgain) {
     SocketAddress from;
     const std::string request = RequestWith(client, host, texts[i], &from);
     if (i == 0) output = Ends(from, host);
-    const std::string again = NextRequest(host, &from);
+    const std::string again =
+        NextRequest(host, &from, "the same request again");
     client.Expect(again == request, "the same once more, " + Shown(request),
                   Shown(again));
     // At once, not at its end: before it asks a third time, in any case.
@@ -869,7 +871,8 @@ TEST_F(Udp, GivesUp) {
       return !Waits(host) && harness::IsAlive(client.pid()) ? 1 : 0;
     });
     if (!Waits(host)) break;
-    const std::string again = NextRequest(host, &from);
+    const std::string again =
+        NextRequest(host, &from, "the same request again");
     client.Expect(again == request, "the same once more, " + Shown(request),
                   Shown(again));
     ++sent;
@@ -896,14 +899,17 @@ TEST_F(Udp, WaitsLongerEachTime) {
   Process client =
       StartClient(host, {"--timeout=10", "--tries=5", RandomText(5)});
   SocketAddress from;
-  for (int i = 0; i < 5; ++i) NextRequest(host, &from);
+  for (int i = 0; i < 5; ++i) {
+    NextRequest(host, &from, i == 0 ? "a request" : "it again");
+  }
   const absl::Duration took = absl::Now() - start;
   constexpr int kWaits = 10 + 20 + 40 + 80, kRounding = 4;
   client.Expect(
       took >= absl::Milliseconds(kWaits - kRounding),
       absl::StrCat("with --timeout=10 it waits 10, 20, 40 and 80 ms, ", kWaits,
                    " in all, before the fifth try"),
-      absl::StrCat("that comes after ", absl::ToInt64Milliseconds(took)));
+      absl::StrCat("that comes after ", absl::ToInt64Milliseconds(took),
+                   " ms"));
 }
 
 TEST_F(Udp, IgnoresOldAnswers) {
