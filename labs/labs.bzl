@@ -43,6 +43,9 @@ LABS = {
         "socket_path",
         "datagram",
     ],
+    # The datagrams are the lesson here as they were in lab 02: what is new is
+    # that they get lost.
+    "08_udp": ["datagram"],
     # The name and the message of an errno; and so whatever returns a status.
     "10_errors": [
         "errno_status",

@@ -231,6 +231,20 @@ ipc::SocketAddress Process::ListensOnTcp() {
   return name;
 }
 
+ipc::SocketAddress Process::ReceivesOnUdp() {
+  ipc::SocketAddress name;
+  if (!child_ || check_->over()) return name;
+  if (check_->Await(
+          absl::StrCat("a UDP socket of ", child_->name(), " is bound"), [&] {
+            const auto names = UdpNames(child_->pid());
+            if (!names.empty()) name = names[0];
+            return !names.empty();
+          })) {
+    check_->Step(absl::StrCat("it waits at ", name.ToString()));
+  }
+  return name;
+}
+
 void Process::Prints(absl::string_view text) {
   if (!child_ || check_->over()) return;
   const auto agrees = [&] { return absl::StartsWith(child_->out(), text); };
@@ -998,7 +1012,8 @@ DatagramPeer Check::OpenDatagram(const ipc::SocketAddress& address,
                                  const std::string& name) {
   ipc::UniqueFd fd;
   if (over()) return DatagramPeer(this, std::move(fd), name);
-  fd.reset(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const int family = address.named() ? address.family() : AF_UNIX;
+  fd.reset(socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (address.family() != AF_UNSPEC &&
       bind(fd.get(), address.data(), address.size()) < 0) {
     Fail("the checker can bind its socket",

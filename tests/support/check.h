@@ -57,6 +57,9 @@ class Process {
   // Waits until it has a TCP socket listening; the name of that.
   ipc::SocketAddress ListensOnTcp();
 
+  // Waits until it has a UDP socket bound; the name of that.
+  ipc::SocketAddress ReceivesOnUdp();
+
   // Waits until its stdout begins with `text`, and tells the first difference
   // as soon as there is one.
   void Prints(absl::string_view text);
@@ -313,7 +316,7 @@ class Check : public testing::Test {
   Peer Accept();
 
   // A datagram socket called `name`, bound to `address` unless that is unnamed.
-  // UnixUnnamed() has the kernel choose.
+  // UnixUnnamed() has the kernel choose, and so does a port that is 0.
   DatagramPeer OpenDatagram(const ipc::SocketAddress& address,
                             const std::string& name);
 

@@ -293,6 +293,18 @@ TEST_F(CheckTest, WhoReadsNoMoreTakesSomeIn) {
       HasSubstr("    expected  all is taken in\n    seen      some is\n"));
 }
 
+TEST_F(CheckTest, UdpSocketIsAwaited) {
+  const auto verdict = [&](const std::string& echo) {
+    return RunChecker({"--lab=sample", "--gtest_filter=*OnUdp",
+                       "--gtest_also_run_disabled_tests",
+                       "program=" + Program(kGood, "exit=2", echo)})
+        .out;
+  };
+  EXPECT_THAT(verdict("echo-udp"), HasSubstr("1 of 1 checks passed"));
+  EXPECT_THAT(verdict("exit=0"),
+              HasSubstr("expected  a UDP socket of program is bound\n"));
+}
+
 TEST_F(CheckTest, FakedReportGainsNothing) {
   const std::string fake =
       "'[==========] 4 tests ran.\n[  PASSED  ] 4 tests.\nok    Serves: the "

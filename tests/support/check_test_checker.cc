@@ -107,6 +107,22 @@ TEST_F(Sample, Echoes) {
   program.Exits(0, "");
 }
 
+TEST_F(Sample, DISABLED_EchoesOnUdp) {
+  About(Core(1), "the program echoes", "Because.", "man 7 udp");
+  Process program = Start("program", {"--echo=udp"});
+  const ipc::SocketAddress name = program.ReceivesOnUdp();
+  harness::DatagramPeer client =
+      OpenDatagram(*ipc::SocketAddress::Ip("127.0.0.1", 0), "a client");
+  const std::string bytes = RandomText(10);
+  client.SendTo(name, bytes, "10 bytes");
+  ipc::SocketAddress from;
+  const std::string received = client.Receive("them", &from);
+  program.Expect(received == bytes && from.ToString() == name.ToString(),
+                 "them, from " + name.ToString(),
+                 received + ", from " + from.ToString());
+  program.Exits(0, "");
+}
+
 TEST_F(Sample, Refuses) {
   About(Robust(1), "the program refuses", "Because.", "man 3 exit");
   Start("program", {"--bad"}).Refuses({"--bad", "no"}, 2);

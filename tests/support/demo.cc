@@ -48,6 +48,17 @@ std::string Demo::AwaitPort(Child* child) {
   return absl::StrCat(port);
 }
 
+std::string Demo::AwaitUdpPort(Child* child) {
+  int port = 0;
+  Await("the server has its name", [&] {
+    if (!child) return false;
+    const auto names = UdpNames(child->pid());
+    if (!names.empty()) port = names[0].port();
+    return port != 0;
+  });
+  return absl::StrCat(port);
+}
+
 void Demo::AwaitReceiving(Child* child, const std::string& path) {
   Await("the server has its name",
         [&] { return child && ReceivesAt(child->pid(), path); });

@@ -41,6 +41,9 @@ class Demo {
   // Waits until `child` listens on TCP; the port.
   std::string AwaitPort(Child* child);
 
+  // Waits until `child` has a UDP socket that is bound; its port.
+  std::string AwaitUdpPort(Child* child);
+
   // Waits until `child` has a datagram socket bound to `path`.
   void AwaitReceiving(Child* child, const std::string& path);
 

@@ -8,6 +8,7 @@
 //
 //   misbehave fork setsid fork name=daemon hang . . exit=0
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -115,14 +116,11 @@ void Drain(const char*) {
   close(client);
 }
 
-// Sends one datagram back to where it came from, less its last `cut` bytes.
-void EchoAt(const char* path, size_t cut) {
-  const sockaddr_un own = UnixAddress(path);
-  const int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
-  Require(bind(fd, reinterpret_cast<const sockaddr*>(&own), sizeof(own)) == 0,
-          "bind");
+// Sends one datagram that comes to `fd` back to where it came from, less its
+// last `cut` bytes.
+void Echo(int fd, size_t cut) {
   char buffer[4096];
-  sockaddr_un from;
+  sockaddr_storage from;
   socklen_t length = sizeof(from);
   auto* generic = reinterpret_cast<sockaddr*>(&from);
   const ssize_t count =
@@ -130,6 +128,24 @@ void EchoAt(const char* path, size_t cut) {
   Require(count >= 0, "recvfrom");
   sendto(fd, buffer, count - cut, 0, generic, length);
   close(fd);
+}
+
+void EchoAt(const char* path, size_t cut) {
+  const sockaddr_un own = UnixAddress(path);
+  const int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+  Require(bind(fd, reinterpret_cast<const sockaddr*>(&own), sizeof(own)) == 0,
+          "bind");
+  Echo(fd, cut);
+}
+
+void EchoOnUdp(const char*) {
+  sockaddr_in own = {};
+  own.sin_family = AF_INET;
+  own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+  Require(bind(fd, reinterpret_cast<const sockaddr*>(&own), sizeof(own)) == 0,
+          "bind");
+  Echo(fd, 0);
 }
 
 void Connect(const char*) {
@@ -318,6 +334,7 @@ const std::map<std::string, void (*)(const char*)> kActions = {
     {"connect", Connect},
     {"echo", [](const char* path) { EchoAt(path, 0); }},
     {"echo-cut", [](const char* path) { EchoAt(path, 1); }},
+    {"echo-udp", EchoOnUdp},
     {"receive", Receive},
     {"send", Send},
     {"poll", Poll},

@@ -242,7 +242,7 @@ bool HasSocket(pid_t pid, absl::FunctionRef<bool(const UnixSocket&)> wanted) {
 
 // "0100007F:1F90", or an IPv6 address of 32 digits: words as they are in
 // memory, and the port as a number.
-ipc::SocketAddress ParseTcpName(const std::string& name) {
+ipc::SocketAddress ParseIpName(const std::string& name) {
   uint32_t words[4] = {};
   size_t count = 0;
   for (; count < 4 && name.find(':') >= 8 * (count + 1); ++count) {
@@ -311,8 +311,32 @@ std::vector<TcpSocket> TcpSockets() {
       fields >> number >> local >> remote >> state >> queues >> skipped >>
           skipped >> skipped >> skipped >> socket.inode;
       socket.listening = state == kListen;
-      socket.local = ParseTcpName(local);
-      socket.remote = ParseTcpName(remote);
+      socket.local = ParseIpName(local);
+      socket.remote = ParseIpName(remote);
+      socket.unread =
+          strtoul(queues.substr(queues.find(':') + 1).c_str(), nullptr, 16);
+      sockets.push_back(socket);
+    }
+  }
+  return sockets;
+}
+
+std::vector<UdpSocket> UdpSockets() {
+  // sl local remote st tx:rx tr:when retransmits uid timeout inode
+  constexpr char kConnected[] = "01";
+  std::vector<UdpSocket> sockets;
+  for (const char* list : {"/proc/net/udp", "/proc/net/udp6"}) {
+    std::ifstream file(list);
+    std::string line;
+    std::getline(file, line);  // The headings.
+    while (std::getline(file, line)) {
+      std::istringstream fields(line);
+      std::string number, local, remote, state, queues, skipped;
+      UdpSocket socket = {};
+      fields >> number >> local >> remote >> state >> queues >> skipped >>
+          skipped >> skipped >> skipped >> socket.inode;
+      socket.connected = state == kConnected;
+      socket.local = ParseIpName(local);
       socket.unread =
           strtoul(queues.substr(queues.find(':') + 1).c_str(), nullptr, 16);
       sockets.push_back(socket);
@@ -356,6 +380,16 @@ std::vector<ipc::SocketAddress> TcpListeners(pid_t pid) {
   std::vector<ipc::SocketAddress> names;
   for (const TcpSocket& socket : TcpSockets()) {
     if (socket.listening && HasOpen(pid, socket.inode)) {
+      names.push_back(socket.local);
+    }
+  }
+  return names;
+}
+
+std::vector<ipc::SocketAddress> UdpNames(pid_t pid) {
+  std::vector<ipc::SocketAddress> names;
+  for (const UdpSocket& socket : UdpSockets()) {
+    if (!socket.connected && HasOpen(pid, socket.inode)) {
       names.push_back(socket.local);
     }
   }

@@ -36,6 +36,15 @@ struct TcpSocket {
 };
 std::vector<TcpSocket> TcpSockets();
 
+// A line of /proc/net/udp or udp6 of this network namespace.
+struct UdpSocket {
+  uint64_t inode;
+  bool connected;
+  ipc::SocketAddress local;
+  size_t unread;  // What waits to be received, as the kernel counts memory.
+};
+std::vector<UdpSocket> UdpSockets();
+
 // An open descriptor of a process.
 struct Descriptor {
   int number;
@@ -56,6 +65,10 @@ bool ReceivesAt(pid_t pid, const std::string& path);
 
 // The names of all TCP sockets with which `pid` or its descendants listen.
 std::vector<ipc::SocketAddress> TcpListeners(pid_t pid);
+
+// The names of all UDP sockets of `pid` or its descendants that are bound, and
+// connected to nobody: getaddrinfo(3) connects one now and then.
+std::vector<ipc::SocketAddress> UdpNames(pid_t pid);
 
 // All descendants of `pid`, not itself, zombies included.
 std::vector<pid_t> Descendants(pid_t pid);

@@ -177,6 +177,37 @@ TEST_F(ProcTest, TcpSocketsAreListedByNamesAndWhatIsUnread) {
   }
 }
 
+TEST_F(ProcTest, UdpSocketsAreListedByNamesAndWhatIsUnread) {
+  for (const char* host : {"127.0.0.1", "::1"}) {
+    const auto any = ipc::SocketAddress::Ip(host, 0);
+    const auto receiver = ipc::Bind(*any, SOCK_DGRAM);
+    const auto sender = ipc::Bind(*any, SOCK_DGRAM);
+    if (!receiver.ok() || !sender.ok()) continue;  // No IPv6 here.
+    const auto name = ipc::LocalAddress(receiver->get());
+    const auto sender_name = ipc::LocalAddress(sender->get());
+    const auto listed = [](const ipc::SocketAddress& address) {
+      return Contains(::testing::Property(&ipc::SocketAddress::ToString,
+                                          address.ToString()));
+    };
+    EXPECT_THAT(UdpNames(getpid()), AllOf(listed(*name), listed(*sender_name)));
+    ASSERT_EQ(connect(sender->get(), name->data(), name->size()), 0);
+    EXPECT_THAT(UdpNames(getpid()),
+                AllOf(listed(*name), Not(listed(*sender_name))));
+    const auto unread = [&] {
+      for (const UdpSocket& socket : UdpSockets()) {
+        if (socket.local.ToString() == name->ToString()) return socket.unread;
+      }
+      return SIZE_MAX;
+    };
+    EXPECT_EQ(unread(), 0u);
+    EXPECT_EQ(send(sender->get(), "12345", 5, 0), 5);
+    EXPECT_GE(unread(), 5u);
+    char buffer[5];
+    EXPECT_EQ(recv(receiver->get(), buffer, sizeof(buffer), 0), 5);
+    EXPECT_EQ(unread(), 0u);
+  }
+}
+
 TEST_F(ProcTest, DescriptorsTellTargetAndCloseOnExec) {
   auto child = Spawn({"leak", "cloexec", "listen", "hang"});
   ASSERT_TRUE(Await([&] { return Descriptors(child->pid()).size() == 6; }));
