@@ -166,7 +166,7 @@ class Udp : public harness::Check {
   // The next request of the student's client, and where its answer goes.
   std::string NextRequest(DatagramPeer& host, SocketAddress* from,
                           const char* what = "a request") {
-    const std::string request = host.Receive(what, from);
+    std::string request = host.Receive(what, from);
     if (!over()) Step(absl::StrCat("it received ", Shown(request)));
     return request;
   }
@@ -175,7 +175,7 @@ class Udp : public harness::Check {
   std::string RequestWith(Process client, DatagramPeer& host,
                           const std::string& text, SocketAddress* from) {
     while (!over()) {
-      const std::string request = NextRequest(host, from);
+      std::string request = NextRequest(host, from);
       if (request.size() >= kHeaderSize &&
           request.compare(kHeaderSize, text.size(), text) == 0) {
         return request;
@@ -256,8 +256,8 @@ TEST_F(Udp, Transcript) {
   SocketAddress name;
   Process server = StartServer({"--requests=2"}, &name);
   const std::string one = RandomText(20), two = RandomText(7);
-  Process client =
-      Start("client", {absl::StrCat("--port=", name.port()), one, two});
+  Process client = Start("client", {absl::StrCat("--port=", name.port()),
+                                    "--timeout=60000", one, two});
   client.Exits(0);
   const std::string ends = client.out().substr(0, client.out().find('\n') + 1);
   client.Exits(0, ends + Answered(1, one) + Answered(2, two));

@@ -17,7 +17,7 @@
 static double Now(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec + now.tv_nsec / 1e9;
+  return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 static void PrintName(int (*get)(int, struct sockaddr*, socklen_t*), int fd,
@@ -46,7 +46,7 @@ static int Try(int fd, const char* request, size_t size, double seconds) {
     uint32_t number;
     if (left <= 0) return 0;
     wait.tv_sec = (time_t)left;
-    wait.tv_usec = (suseconds_t)((left - wait.tv_sec) * 1e6) + 1;
+    wait.tv_usec = (suseconds_t)((left - (double)wait.tv_sec) * 1e6) + 1;
     if (wait.tv_usec > 999999) wait.tv_usec = 999999;
     if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) < 0) {
       return -1;
