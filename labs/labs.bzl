@@ -43,6 +43,7 @@ LABS = {
         "socket_path",
         "datagram",
     ],
+    "09_scatter_gather": ["scatter_gather"],
     # The name and the message of an errno; and so whatever returns a status.
     "10_errors": [
         "errno_status",
@@ -54,6 +55,7 @@ LABS = {
         "datagram",
         "fd_passing",
         "credentials",
+        "scatter_gather",
     ],
 }
 

@@ -1,0 +1,11 @@
+// The documented transcript of lab 09, from programs that really run.
+#include "tests/support/demo.h"
+
+int main(int argc, char** argv) {
+  harness::Demo demo(argc, argv);
+  harness::Child* deframer = demo.Start("deframer", {"--socket=frames"});
+  demo.AwaitListening(deframer, "frames");
+  demo.Run("framer", {"--socket=frames", "scatter and gather", "", "one"});
+  demo.Finish(deframer);
+  return demo.status();
+}
