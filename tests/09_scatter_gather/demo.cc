@@ -5,7 +5,9 @@ int main(int argc, char** argv) {
   harness::Demo demo(argc, argv);
   harness::Child* deframer = demo.Start("deframer", {"--socket=frames"});
   demo.AwaitListening(deframer, "frames");
-  demo.Run("framer", {"--socket=frames", "scatter and gather", "", "one"});
+  demo.ShowLine(deframer);
+  demo.Run("framer",
+           {"--socket=frames", "three words gathered", "in one", "call"});
   demo.Finish(deframer);
   return demo.status();
 }
