@@ -536,7 +536,7 @@ TEST_F(ScatterGather, CountsItsCalls) {
         "the first ones take little.)",
         "handout, step 3 and the contract");
   Host(HostPath());
-  const size_t calls = Random(3, 6);
+  const size_t calls = Random(3, 5);
   const Strings words = Words(3);
   Process framer = TraceFramer(
       {Record(words), words[0]},
