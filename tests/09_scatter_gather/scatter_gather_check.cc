@@ -72,6 +72,11 @@ std::string Frame(uint32_t number, const std::string& body) {
   return summed + Wire(Adler32(summed));
 }
 
+// Makes the byte `at` in `frame` another one.
+void Corrupt(std::string* frame, size_t at) {
+  (*frame)[at] = static_cast<char>((*frame)[at] ^ Random(1, 255));
+}
+
 // What the deframer prints of it.
 std::string Printed(int number, const std::string& body) {
   return absl::StrCat("frame ", number, ": ", body.size(), " bytes: ", body,
@@ -895,7 +900,7 @@ TEST_F(ScatterGather, WrongChecksum) {
     std::string wrong = Frame(2, RandomText(100));
     switch (mistake) {
       case kBody:
-        wrong[kStartSize + Random(0, 99)] ^= static_cast<char>(Random(1, 31));
+        Corrupt(&wrong, kStartSize + Random(0, 99));
         framer.Send(wrong, "a frame with a wrong byte in its body");
         break;
       case kLength:
@@ -903,7 +908,7 @@ TEST_F(ScatterGather, WrongChecksum) {
         framer.Send(wrong, "a frame with a length that is too small");
         break;
       case kSum:
-        wrong[wrong.size() - Random(1, 4)] ^= static_cast<char>(Random(1, 255));
+        Corrupt(&wrong, wrong.size() - Random(1, kSumSize));
         framer.Send(wrong, "a frame with a wrong byte in its checksum");
         break;
     }

@@ -94,7 +94,7 @@ TEST_F(Sample, Echoes) {
 
 TEST_F(Sample, Refuses) {
   About(Robust(1), "the program refuses", "Because.", "man 3 exit");
-  Start("program", {"--bad"}).Refuses({"--bad", "no"}, 2);
+  Start("program", {"--bad", "two words", ""}).Refuses({"--bad", "no"}, 2);
 }
 
 // Not one of the others, for strace is not everywhere.
