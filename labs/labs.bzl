@@ -46,6 +46,7 @@ LABS = {
     # The datagrams are the lesson here as they were in lab 02: what is new is
     # that they get lost.
     "08_udp": ["datagram"],
+    "09_scatter_gather": ["scatter_gather"],
     # The name and the message of an errno; and so whatever returns a status.
     "10_errors": [
         "errno_status",
@@ -57,6 +58,7 @@ LABS = {
         "datagram",
         "fd_passing",
         "credentials",
+        "scatter_gather",
     ],
 }
 

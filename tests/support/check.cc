@@ -147,8 +147,9 @@ std::string CommandLine(const std::string& program,
   std::string line = program;
   for (const std::string& arg : args) {
     if (line.size() > kShownInAll) return line + " ...";
-    absl::StrAppend(&line, " ", arg.empty() ? "''" : arg.substr(0, kShown));
-    if (arg.size() > kShown) absl::StrAppend(&line, "...");
+    const char* quote = arg.empty() || absl::StrContains(arg, " ") ? "'" : "";
+    absl::StrAppend(&line, " ", quote, arg.substr(0, kShown),
+                    arg.size() > kShown ? "..." : "", quote);
   }
   return line;
 }

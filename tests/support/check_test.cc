@@ -148,7 +148,9 @@ TEST_F(CheckTest, BadProgramFails) {
       RunChecker({"--lab=sample", "program=" + Program(kGood, "exit=2")});
   EXPECT_EQ(run.ending, "exit status 1");
   EXPECT_THAT(run.out, HasSubstr("FAIL  Refuses: the program refuses\n"));
-  EXPECT_THAT(run.out, HasSubstr("    step 1    started program --bad\n"));
+  EXPECT_THAT(
+      run.out,
+      HasSubstr("    step 1    started program --bad 'two words' ''\n"));
   EXPECT_THAT(run.out, HasSubstr("    seen      on stderr: nothing\n"));
   EXPECT_THAT(run.out, HasSubstr("3 of 4 checks passed, 1 not run; core 6 of 6 "
                                  "points, robust 0 of 1\n"));

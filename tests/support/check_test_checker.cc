@@ -125,7 +125,7 @@ TEST_F(Sample, DISABLED_EchoesOnUdp) {
 
 TEST_F(Sample, Refuses) {
   About(Robust(1), "the program refuses", "Because.", "man 3 exit");
-  Start("program", {"--bad"}).Refuses({"--bad", "no"}, 2);
+  Start("program", {"--bad", "two words", ""}).Refuses({"--bad", "no"}, 2);
 }
 
 // Not among the others, as nobody passes all of them.

@@ -10,6 +10,15 @@
 #include "tests/support/proc.h"
 
 namespace harness {
+namespace {
+
+// `arg` as one writes it at the prompt, if it has no ' in it.
+std::string Quoted(const std::string& arg) {
+  const bool plain = !arg.empty() && arg.find(' ') == std::string::npos;
+  return plain ? arg : absl::StrCat("'", arg, "'");
+}
+
+}  // namespace
 
 Demo::Demo(int argc, char** argv)
     : supervisor_(absl::Now() + absl::Seconds(10)) {
@@ -104,7 +113,12 @@ Child* Demo::Spawn(const std::string& program,
       "$ %s%s%s%s\n",
       text.empty() ? "" : absl::StrCat("echo ", text, " | ").c_str(),
       program.c_str(),
-      absl::StrCat(args.empty() ? "" : " ", absl::StrJoin(args, " ")).c_str(),
+      absl::StrCat(args.empty() ? "" : " ",
+                   absl::StrJoin(args, " ",
+                                 [](std::string* line, const std::string& arg) {
+                                   *line += Quoted(arg);
+                                 }))
+          .c_str(),
       suffix);
   ChildOptions options;
   options.name = program;
