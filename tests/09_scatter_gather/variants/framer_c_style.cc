@@ -37,7 +37,7 @@ static int Split(char* record, size_t* bytes) {
   int count = 0;
   char *rest = record, *word;
   *bytes = 0;
-  while ((word = strsep(&rest, " ")) != NULL) {
+  while ((word = strsep(&rest, " ")) != nullptr) {
     const size_t size = strlen(word);
     if (size == 0) continue;
     *bytes += size;
@@ -81,7 +81,7 @@ int main(int argc, char** argv) {
   struct sigaction ignore;
   memset(&ignore, 0, sizeof(ignore));
   ignore.sa_handler = SIG_IGN;
-  sigaction(SIGPIPE, &ignore, NULL);
+  sigaction(SIGPIPE, &ignore, nullptr);
 
   struct sockaddr_un address;
   memset(&address, 0, sizeof(address));
@@ -100,9 +100,9 @@ int main(int argc, char** argv) {
   for (int i = first; i < argc; ++i) {
     size_t bytes;
     int words = Split(argv[i], &bytes);
-    uint32_t start[2] = {htonl((uint32_t)bytes),
-                         htonl((uint32_t)(i - first + 1))};
-    uint32_t checksum;
+    static uint32_t start[2], checksum;  // For `parts` has their addresses.
+    start[0] = htonl((uint32_t)bytes);
+    start[1] = htonl((uint32_t)(i - first + 1));
     parts[0].iov_base = start;
     parts[0].iov_len = sizeof(start);
     checksum = htonl(Sum(parts, (size_t)words + 1));
