@@ -31,7 +31,7 @@ while IFS= read -r lab; do
   ((${#variants[@]} >= 3)) || breach "tests/$lab/variants: at least 3 are wanted"
   mapfile -t checks < <(sed -n 's/^TEST_F([A-Za-z]*, \([A-Za-z0-9]*\)).*/\1/p' "tests/$lab/"*_check.cc)
   for check in "${checks[@]}"; do
-    grep -qx "Caught-by: $check" "tests/$lab/mutants/"*.patch || breach "tests/$lab: no mutant needs the check $check"
+    grep -rqx "Caught-by: $check" "tests/$lab/mutants" || breach "tests/$lab: no mutant needs the check $check"
   done
   for program in "labs/$lab/starter/"*.cc; do
     grep -q TODO "$program" || breach "$program: does not say what is TODO"

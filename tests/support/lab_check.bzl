@@ -32,10 +32,10 @@ def _arg(program, label):
 
 def _program_of(source, programs):
     """Which of `programs` the source FOLDER/PROGRAM_*.cc or .patch is about."""
-    name = source.split("/")[1]
+    name = source.split("/")[-1]
     return [program for program in programs if name.startswith(program + "_")][0]
 
-def _programs(lab, sources, prefix = "", copts = [], **kwargs):
+def _programs(lab, sources, prefix = "", copts = [], sanitized = True, **kwargs):
     """Builds each program twice.
 
     PROGRAM is what the checks run and watch; PROGRAM_asan is the same source
@@ -47,6 +47,7 @@ def _programs(lab, sources, prefix = "", copts = [], **kwargs):
       sources: {program: its source}.
       prefix: of the targets' names.
       copts: for the compiler.
+      sanitized: whether to build PROGRAM_asan.
       **kwargs: for cc_binary.
 
     Returns:
@@ -54,6 +55,8 @@ def _programs(lab, sources, prefix = "", copts = [], **kwargs):
     """
     for program, source in sources.items():
         for suffix, asan in [("", []), ("_asan", ["-fsanitize=address"])]:
+            if asan and not sanitized:
+                continue
             cc_binary(
                 name = prefix + program + suffix,
                 srcs = [source],
@@ -64,12 +67,22 @@ def _programs(lab, sources, prefix = "", copts = [], **kwargs):
             )
     return {program: ":" + prefix + program for program in sources}
 
-def _check(name, lab, programs, args = [], data = [], **kwargs):
-    """Judges {program: label} by the checks of a lab."""
+def _check(name, lab, programs, sanitized = {}, args = [], data = [], **kwargs):
+    """Judges {program: label} by the checks of a lab.
+
+    Args:
+      name: of the test.
+      lab: whose checks.
+      programs: {program: label}.
+      sanitized: whose label_asan to judge instead of theirs.
+      args: for the checker.
+      data: for the test.
+      **kwargs: for the test.
+    """
     twice = {}
     for program, label in programs.items():
         twice[program] = label
-        twice[program + "_asan"] = label + "_asan"
+        twice[program + "_asan"] = sanitized.get(program, label) + "_asan"
     _judge_test(
         name = name,
         size = "small",
@@ -105,7 +118,9 @@ def lab_tests(name, programs, first_failure):
     - The starter compiles without a warning, and fails first at `first_failure`.
     - demo.cc, the program behind `./lab demo`, prints the lab's transcript.txt.
     - Each mutants/PROGRAM_*.patch, applied to the reference, fails those checks
-      that its lines "Caught-by: CHECK" name, and no other.
+      that its lines "Caught-by: CHECK" name, and no other. Those that only
+      AddressSanitizer sees are in mutants/memory; the others are not built for
+      it, which is half of what there is to build.
     - Each variants/PROGRAM_*.cc passes all checks beside the reference.
 
     Args:
@@ -148,7 +163,7 @@ def lab_tests(name, programs, first_failure):
         judge = "//tests/support:demo_judge",
     )
 
-    for patch in native.glob(["mutants/*.patch"]):
+    for patch in native.glob(["mutants/**/*.patch"]):
         mutant = patch[:-len(".patch")]
         program = _program_of(mutant, programs)
         native.genrule(
@@ -165,12 +180,16 @@ def lab_tests(name, programs, first_failure):
             args = ["--mutant=$(rootpath %s)" % patch],
             copts = ["-w"],  # Mistakes need not look good.
             data = [patch],
+            sanitized = patch.startswith("mutants/memory/"),
         )
     for source in native.glob(["variants/*.cc"]):
         _check_instead(name, source[:-len(".cc")], reference)
 
-def _check_instead(lab, source, reference, copts = [], **kwargs):
-    """Judges the reference with one program replaced by `source`.cc."""
+def _check_instead(lab, source, reference, copts = [], sanitized = True, **kwargs):
+    """Judges the reference with one program replaced by `source`.cc.
+
+    Without `sanitized`, not where it is judged under AddressSanitizer.
+    """
     program = _program_of(source, reference)
     programs = dict(reference)
     programs.update(_programs(
@@ -178,11 +197,13 @@ def _check_instead(lab, source, reference, copts = [], **kwargs):
         {program: source + ".cc"},
         prefix = source + "/",
         copts = copts,
+        sanitized = sanitized,
         testonly = True,
     ))
     _check(
         name = source + "_test",
         lab = lab,
         programs = programs,
+        sanitized = {} if sanitized else reference,
         **kwargs
     )
