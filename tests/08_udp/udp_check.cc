@@ -950,7 +950,7 @@ TEST_F(Udp, GivesUp) {
   const int tries = static_cast<int>(RandomNumber(2, 4));
   const std::string text = RandomText(20);
   Process client = StartClient(
-      host, {"--timeout=10", absl::StrCat("--tries=", tries), text});
+      host, {"--timeout=10", absl::StrCat("--tries=", tries), text, "next"});
   SocketAddress from;
   const std::string request = RequestWith(client, host, text, &from);
   int sent = 1;
@@ -1122,7 +1122,7 @@ TEST_F(Udp, ConnectionRefused) {
         "handout, step 4; man 7 udp");
   Process client =
       Start("client", {absl::StrCat("--port=", FreePort()), "--timeout=100",
-                       "--tries=2", RandomText(20)});
+                       "--tries=2", RandomText(20), "next"});
   client.Refuses({"ECONNREFUSED"});
   client.Expect(!absl::StrContains(client.out(), "again"),
                 "it does not ask again", harness::Escaped(client.out()));
