@@ -2,6 +2,7 @@
 // beside this file show what each one is there to catch.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netdb.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -235,6 +236,26 @@ class Udp : public harness::Check {
     }
   }
 
+  // Waits until it sleeps. False if it used much processor time instead: how
+  // busy others are does not matter.
+  static bool FallsAsleep(Process program) {
+    const auto used = [&] {
+      clockid_t clock;
+      timespec time = {};
+      if (clock_getcpuclockid(program.pid(), &clock) == 0) {
+        clock_gettime(clock, &time);
+      }
+      return absl::DurationFromTimespec(time);
+    };
+    const absl::Duration most = used() + absl::Milliseconds(200);
+    bool busy = false;
+    program.ComesDownTo(0, "threads that run", [&] {
+      busy = busy || used() > most;
+      return busy ? 0 : harness::RunningThreads(program.pid());
+    });
+    return !busy;
+  }
+
   // Whether it has 3 lines on stderr, and so on.
   static void ExpectErrors(Process program, int count) {
     const std::string err = program.err();
@@ -358,19 +379,24 @@ TEST_F(Udp, RemembersOlderRequests) {
         "handout, step 8 and the contract");
   SocketAddress name;
   Process server = StartServer({kOpenEnd}, &name);
-  DatagramPeer client = Open();
-  std::vector<std::string> texts;
-  std::vector<uint32_t> sequences;
+  DatagramPeer clients[] = {Open("the first client"),
+                            Open("the second client")};
+  // So far from each other that they have the same place in any small table.
   const uint32_t first = RandomNumber();
+  const uint32_t firsts[] = {first, first + (1u << 16)};
+  std::vector<std::string> texts;
+  const auto ask = [&](uint32_t number) {
+    // In pairs, the second before the first, and by turns.
+    const int who = number / 2 % 2;
+    const uint32_t sequence = firsts[who] + number / 4 * 2 + (number % 2 ^ 1);
+    Ask(server, clients[who], name, sequence, texts[number - 1], number);
+  };
   for (uint32_t number = 1; number <= kRemembered; ++number) {
     texts.push_back(RandomText(6));
-    // In pairs, the second before the first.
-    sequences.push_back(first + (number ^ 1));
-    Ask(server, client, name, sequences.back(), texts.back(), number);
+    ask(number);
   }
-  for (uint32_t number : {1, 2, 17, 63, 64, 1}) {
-    Ask(server, client, name, sequences[number - 1], texts[number - 1], number);
-  }
+  // The first of them twice: that is no reason to forget the second.
+  for (uint32_t number : {1, 1, 2, 17, 63, 64, 1}) ask(number);
 }
 
 TEST_F(Udp, ForgetsAtLast) {
@@ -519,14 +545,16 @@ TEST_F(Udp, ClientIsGone) {
   const std::string text = RandomText(20);
   Ask(server, next, name, RandomNumber(), text, 3);
   server.Exits(0, output + New(3, Request(0, text), NameOf(next)));
+  ExpectErrors(server, 0);
 }
 
 TEST_F(Udp, AnswerCannotBeSent) {
   About(Robust(1), "an answer that cannot be sent is reported, and no more",
         "sendto fails when there is no way to the client any more, or a "
         "firewall forbids it. That is one client's misfortune: say so, and "
-        "serve the others. Its request has been carried out all the same.",
-        "handout, step 3; man 2 sendto");
+        "serve the others. Its request has been carried out all the same, and "
+        "is known if it comes again.",
+        "handout, steps 3 and 8; man 2 sendto");
   Process server = StartFailingOnce("sendto,sendmsg", "ENETUNREACH", "server",
                                     {"--requests=2"});
   const SocketAddress name = server.ReceivesOnUdp();
@@ -534,6 +562,7 @@ TEST_F(Udp, AnswerCannotBeSent) {
   const uint32_t sequence = RandomNumber();
   const std::string text = RandomText(20), request = Request(sequence, text);
   client.SendTo(name, request, Shown(request));
+  Ask(server, client, name, sequence, text, 1);
   Ask(server, client, name, sequence + 1, text, 2);
   server.Exits(1);
   ExpectErrors(server, 1);
@@ -577,32 +606,51 @@ TEST_F(Udp, LosesSome) {
   server.Expect(!Waits(client), "no answer comes: both were lost", "one came");
 }
 
+TEST_F(Udp, KnowsUnanswered) {
+  About(Robust(1), "a request whose answer was lost is known, too",
+        "A lost answer is why most requests come again. So a request is to be "
+        "remembered when it is carried out, not when its answer is on its way: "
+        "or just the one that comes again is carried out twice.",
+        "handout, step 8 and the contract");
+  SocketAddress name;
+  Process server = StartServer({"--requests=2", "--lose=2"}, &name);
+  DatagramPeer client = Open();
+  const std::string who = NameOf(client);
+  std::string output = server.PrintsLine();
+  const uint32_t sequence = RandomNumber();
+  for (uint32_t number : {1, 2}) {
+    const std::string request = Request(sequence + number, RandomText(9));
+    const std::string lost =
+        absl::StrCat("lost ", request.size(), " bytes to ", who, "\n");
+    for (int time = 0; time < (number == 1 ? 3 : 1); ++time) {
+      client.SendTo(name, request, Shown(request));
+      output += time == 0 ? New(number, request, who) : Again(number, who);
+      output += lost;
+    }
+    server.Prints(output);
+  }
+  server.Exits(0, output);
+  server.Expect(!Waits(client), "no answer comes: all were lost", "one came");
+}
+
 TEST_F(Udp, WaitsQuietly) {
-  About(Robust(1), "a server that has nothing to do uses no processor time",
-        "recvfrom waits by itself until there is something. A socket that does "
-        "not block, asked again and again, keeps a processor busy with "
-        "nothing.",
-        "handout, step 2; man 2 recvfrom");
+  About(Robust(1), "who has nothing to do uses no processor time",
+        "recvfrom waits by itself until there is something, and poll until "
+        "there is or the time is up. A socket that does not block, asked again "
+        "and again, keeps a processor busy with nothing.",
+        "handout, steps 2 and 5; man 2 recvfrom, man 2 poll");
   SocketAddress name;
   Process server = StartServer({kOpenEnd}, &name);
   DatagramPeer client = Open();
   Ask(server, client, name, RandomNumber(), "x", 1);
-  // Counted in processor time, so that it does not matter how busy others are.
-  const auto used = [&] {
-    clockid_t clock;
-    timespec time = {};
-    if (clock_getcpuclockid(server.pid(), &clock) == 0) {
-      clock_gettime(clock, &time);
-    }
-    return absl::DurationFromTimespec(time);
-  };
-  const absl::Duration most = used() + absl::Milliseconds(200);
-  int busy = 0;
-  server.ComesDownTo(0, "threads that run", [&] {
-    if (used() > most) busy = 1;
-    return busy ? 0 : harness::RunningThreads(server.pid());
-  });
-  server.Expect(busy == 0, "it sleeps while nobody asks",
+  server.Expect(FallsAsleep(server), "it sleeps while nobody asks",
+                "it kept the processor busy for 200 ms");
+
+  DatagramPeer host = OpenHost();
+  Process asking = StartClient(host, {"--timeout=60000", "x"});
+  SocketAddress from;
+  NextRequest(host, &from);
+  asking.Expect(FallsAsleep(asking), "it sleeps while nobody answers",
                 "it kept the processor busy for 200 ms");
 }
 
@@ -717,21 +765,49 @@ TEST_F(Udp, Ipv6) {
 }
 
 TEST_F(Udp, DualStack) {
-  About(Robust(2), "--address=:: serves IPv4 clients too",
-        "A socket at :: gets IPv4 datagrams as well, from ::ffff:a.b.c.d, "
-        "unless IPV6_V6ONLY is set. Its default is a setting of the machine, "
-        "so a program that cares sets it, before bind.",
-        "lab 07, step 9; man 7 ipv6, IPV6_V6ONLY");
+  About(
+      Robust(2), "--address=:: serves IPv4 clients too",
+      "A socket at :: gets IPv4 datagrams as well, from ::ffff:a.b.c.d, "
+      "unless IPV6_V6ONLY is set. Its default is a setting of the machine, "
+      "so a program that cares sets it, before bind. Who came by IPv6 and who "
+      "by IPv4 are two, with the same port as well.",
+      "lab 07, step 9; man 7 ipv6, IPV6_V6ONLY");
   if (!Has("::1")) Skip("this machine has no IPv6");
   SocketAddress name;
   Process server = StartServer({"--address=::", "--requests=2"}, &name);
-  uint32_t number = 0;
-  for (const char* host : {"::1", kLoopback}) {
-    DatagramPeer client = Open("a client", host);
-    const SocketAddress to = *SocketAddress::Ip(host, name.port());
-    Ask(server, client, to, RandomNumber(), RandomText(20), ++number);
-  }
+  const uint32_t sequence = RandomNumber();
+  DatagramPeer one = Open("an IPv6 client", "::1");
+  Ask(server, one, *SocketAddress::Ip("::1", name.port()), sequence,
+      RandomText(20), 1);
+  DatagramPeer two = Open("an IPv4 client, with the port of that,", "127.0.0.2",
+                          AddressOf(one).port());
+  Ask(server, two, *SocketAddress::Ip(kLoopback, name.port()), sequence,
+      RandomText(20), 2);
   server.Exits(0);
+}
+
+TEST_F(Udp, HostByName) {
+  About(Core(1), "the server's machine may be given by its name",
+        "People know names, and getaddrinfo finds the addresses of one. With "
+        "AI_NUMERICHOST it does not, and inet_pton knows no names at all.",
+        "the contract in the handout; lab 07, step 9; man 3 getaddrinfo");
+  addrinfo hints = {}, *found = nullptr;
+  hints.ai_socktype = SOCK_DGRAM;
+  if (getaddrinfo("localhost", nullptr, &hints, &found) != 0) {
+    Skip("this machine does not know localhost");
+  }
+  if (found) freeaddrinfo(found);
+  // It may be ::1 or 127.0.0.1, whichever comes first.
+  DatagramPeer host = Open("a server of ours", Has("::1") ? "::" : kLoopback);
+  const std::string text = RandomText(20);
+  Process client =
+      Start("client", {"--address=localhost",
+                       absl::StrCat("--port=", AddressOf(host).port()),
+                       "--timeout=60000", text});
+  SocketAddress from;
+  const std::string request = NextRequest(host, &from);
+  host.SendTo(from, Pack(SequenceOf(request), 1, text), "the answer");
+  client.Exits(0);
 }
 
 // The client ------------------------------------------------------------------
@@ -764,6 +840,8 @@ TEST_F(Udp, ClientSendsRequests) {
     if (i < 2) HasPrinted(client, host, output);
   }
   client.Exits(0, output);
+  StartClient(host, {}).Exits(0);
+  client.Expect(!Waits(host), "without a message it sends nothing", "it does");
 }
 
 TEST_F(Udp, OneAtATime) {
@@ -778,8 +856,8 @@ TEST_F(Udp, OneAtATime) {
   for (int i = 0; i < 3; ++i) {
     SocketAddress from;
     const std::string request = NextRequest(host, &from);
-    client.ComesDownTo(0, "threads of the client that run",
-                       [&] { return harness::RunningThreads(client.pid()); });
+    // Or has had the time for another.
+    if (i == 0) FallsAsleep(client);
     client.Expect(!Waits(host), "it waits for the answer",
                   "it has sent another request meanwhile");
     host.SendTo(from, Pack(SequenceOf(request), 1 + i, ""), "the answer");
@@ -856,13 +934,23 @@ TEST_F(Udp, GivesUp) {
   About(Core(3), "after --tries tries it gives up: ETIMEDOUT",
         "A server that is gone, or unreachable, will not answer however often "
         "you ask, and a program that never ends helps nobody. How often to try "
-        "is the user's affair.",
+        "is the user's affair. Each message has all its tries, and each try, "
+        "the last one too, its time.",
         "handout, step 6");
   DatagramPeer host = OpenHost();
+  Process once =
+      StartClient(host, {"--timeout=60000", "--tries=1", "x", "y", "z"});
+  for (int i = 1; i <= 3; ++i) {
+    SocketAddress from;
+    const std::string request = NextRequest(host, &from);
+    host.SendTo(from, Pack(SequenceOf(request), i, ""), "the answer");
+  }
+  once.Exits(0);
+
   const int tries = static_cast<int>(RandomNumber(2, 4));
   const std::string text = RandomText(20);
   Process client = StartClient(
-      host, {"--timeout=10", absl::StrCat("--tries=", tries), text});
+      host, {"--timeout=10", absl::StrCat("--tries=", tries), text, "next"});
   SocketAddress from;
   const std::string request = RequestWith(client, host, text, &from);
   int sent = 1;
@@ -1034,7 +1122,7 @@ TEST_F(Udp, ConnectionRefused) {
         "handout, step 4; man 7 udp");
   Process client =
       Start("client", {absl::StrCat("--port=", FreePort()), "--timeout=100",
-                       "--tries=2", RandomText(20)});
+                       "--tries=2", RandomText(20), "next"});
   client.Refuses({"ECONNREFUSED"});
   client.Expect(!absl::StrContains(client.out(), "again"),
                 "it does not ask again", harness::Escaped(client.out()));

@@ -389,7 +389,9 @@ std::vector<ipc::SocketAddress> TcpListeners(pid_t pid) {
 std::vector<ipc::SocketAddress> UdpNames(pid_t pid) {
   std::vector<ipc::SocketAddress> names;
   for (const UdpSocket& socket : UdpSockets()) {
-    if (!socket.connected && HasOpen(pid, socket.inode)) {
+    // In the middle of bind it is listed for a moment without its port.
+    if (!socket.connected && socket.local.port() != 0 &&
+        HasOpen(pid, socket.inode)) {
       names.push_back(socket.local);
     }
   }

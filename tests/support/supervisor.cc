@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -49,7 +50,9 @@ Waited Supervisor::WaitUntil(absl::FunctionRef<bool()> condition,
                              pollfd watched) {
   int pause_ms = kFirstPauseMs;
   absl::Time quiet_since = absl::Now();
-  std::string fingerprint;
+  // At the last look, if all were blocked. Of processes that have ended since
+  // they were pumped it is empty: no reason to call them blocked at once.
+  std::optional<std::string> fingerprint;
   absl::Time same_since;
   while (true) {
     // In this order: a child that has ended wrote all it had to write before.
@@ -71,7 +74,8 @@ Waited Supervisor::WaitUntil(absl::FunctionRef<bool()> condition,
       if (pids.empty()) return Waited::kEnded;
       Activity activity = ObserveActivity(pids);
       if (!activity.blocked || activity.fingerprint != fingerprint) {
-        fingerprint = activity.blocked ? activity.fingerprint : "";
+        fingerprint.reset();
+        if (activity.blocked) fingerprint = activity.fingerprint;
         same_since = now;
       } else if (now - same_since >= kQuietBeforeVerdict) {
         detail_ = activity.description;

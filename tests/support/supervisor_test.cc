@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -102,6 +103,18 @@ TEST_F(SupervisorTest, EndedThoughItsStdoutIsHeldElsewhere) {
   ASSERT_TRUE(held.valid());
   child->Signal(SIGTERM);
   EXPECT_EQ(supervisor_.WaitUntil(Never), Waited::kEnded);
+}
+
+// It ends just before the first look at who is blocked, and has not been waited
+// for yet: no thread of it is there.
+TEST_F(SupervisorTest, EndedAMomentAgo) {
+  Child* child = Start({"poll=150", "exit=3"});
+  const auto ends = [&] {
+    siginfo_t info;
+    if (!child->ended()) waitid(P_PID, child->pid(), &info, WEXITED | WNOWAIT);
+    return false;
+  };
+  EXPECT_EQ(supervisor_.WaitUntil(ends), Waited::kEnded);
 }
 
 // kBlocked --------------------------------------------------------------------
