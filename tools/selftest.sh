@@ -31,7 +31,7 @@ count() {
 # Every test of Bazel's, with Bazel's own progress.
 bazel_tests() {
   local events=$work/events status
-  "$LAB_BAZEL" test "${LAB_BAZEL_FLAGS[@]}" --ui_event_filters=-info --show_result=0 \
+  "$LAB_BAZEL" test "${LAB_BAZEL_FLAGS[@]}" --show_result=0 \
     --keep_going --test_summary=terse "--build_event_json_file=$events" \
     "--disk_cache=$compiled" //...
   status=$?
