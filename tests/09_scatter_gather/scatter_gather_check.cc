@@ -561,7 +561,7 @@ TEST_F(ScatterGather, ShortCount) {
 
   // The first of several calls. Whether so many words can be sent, and how the
   // framer ends then, is the business of ManyWords.
-  const Strings many = Words(kMostParts + Random(100, 900));
+  const Strings many = Words(kMostParts + Random(1, 20));
   Start("framer", Args(HostPath(), {Record(many)}));
   const std::string large = Accept().ReceiveAll();
   if (large == Frame(1, Body(many))) {
@@ -1047,6 +1047,26 @@ TEST_F(ScatterGather, Truncated) {
   }
 }
 
+TEST_F(ScatterGather, ReadFails) {
+  About(Robust(1), "a call that fails is no end of the stream",
+        "0 is the end that the framer meant; -1 says that nobody knows what "
+        "else it sent. Who asks for `<= 0` takes one for the other, and is "
+        "content with half of it. (Here strace makes a call fail.)",
+        "handout, step 6 and the contract");
+  Process deframer =
+      StartTraced("deframer", Args(SocketPath(), {}), trace(),
+                  {"-etrace=readv", "--inject=readv:error=ECONNRESET:when=2"});
+  deframer.ListensAt(SocketPath());
+  deframer.Stop();
+  Peer framer = Connect(SocketPath(), "a framer");
+  framer.Send(Frame(1, RandomText(20)), "a frame");
+  deframer.Continue();
+  deframer.Refuses({"ECONNRESET"});
+  deframer.Expect(!absl::StrContains(deframer.out(), "end after"),
+                  "nothing on its stdout of an end",
+                  harness::Escaped(deframer.out()));
+}
+
 TEST_F(ScatterGather, NoFrames) {
   About(Robust(1), "a connection without frames is a good one",
         "An end of file between two frames is the end that was meant, also "
@@ -1135,8 +1155,9 @@ TEST_F(ScatterGather, Interrupted) {
   About(Robust(2), "what a signal interrupts is done again",
         "A signal that is handled ends a call that waits, which returns -1 "
         "with EINTR: nothing was moved, nothing is wrong. Call it again. (Here "
-        "strace makes calls fail so.)",
-        "handout, step 3; man 7 signal");
+        "strace makes calls fail so.) One that has moved a part returns that, "
+        "with MSG_WAITALL too.",
+        "handout, steps 3 and 9; man 7 signal");
   const Strings bodies = {RandomText(9), "b", RandomText(3), "d", "e"};
   for (const char* name : {"readv", "recvmsg"}) {
     const std::string path = scratch().File(name);
@@ -1152,6 +1173,27 @@ TEST_F(ScatterGather, Interrupted) {
     }
     framer.Close();
     deframer.Exits(0, output + End(static_cast<int>(bodies.size())));
+  }
+  for (const char* name : {"readv", "recvmsg"}) {
+    const std::string path = scratch().File(absl::StrCat(name, "_stopped"));
+    Process deframer =
+        Start("deframer", Args(path, {absl::StrCat("--call=", name)}));
+    deframer.ListensAt(path);
+    Peer framer = Connect(path, "a framer");
+    const std::string body = RandomText(200), frame = Frame(1, body);
+    size_t sent = 0;
+    for (const size_t cut : {size_t{3}, size_t{100}}) {
+      framer.Send(frame.substr(sent, cut - sent),
+                  absl::StrCat("a frame up to byte ", cut));
+      framer.AwaitRead();
+      sent = cut;
+      deframer.Stop();
+      deframer.Continue();
+    }
+    framer.Send(frame.substr(sent), "the rest");
+    framer.Close();
+    deframer.Exits(
+        0, absl::StrCat("listening on ", path, "\n", Printed(1, body), End(1)));
   }
   for (const char* name : {"writev", "sendmsg"}) {
     const std::string path = scratch().File(name);
