@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -224,6 +225,21 @@ class ScatterGather : public harness::Check {
       stream.remove_prefix(size);
     }
     return bodies;
+  }
+
+  // The numbers of those frames in `stream`, from 1 on, whose checksum does not
+  // fit.
+  static Strings WrongSums(absl::string_view stream) {
+    Strings wrong;
+    for (int number = 1; stream.size() >= kStartSize + kSumSize; ++number) {
+      const size_t summed = std::min(kStartSize + size_t{Value(stream)},
+                                     stream.size() - kSumSize);
+      if (Value(stream.substr(summed)) != Adler32(stream.substr(0, summed))) {
+        wrong.push_back(absl::StrCat(number));
+      }
+      stream.remove_prefix(summed + kSumSize);
+    }
+    return wrong;
   }
 
   // The framer sent frames with these bodies.
@@ -447,7 +463,15 @@ TEST_F(ScatterGather, ManyWords) {
       bodies.push_back(Body(words));
     }
     Process framer = Start("framer", Args(HostPath(), args));
-    SentBodies(framer, Accept().ReceiveAll(), bodies);
+    const std::string stream = Accept().ReceiveAll();
+    SentBodies(framer, stream, bodies);
+    // Where that of the first does not fit, it is not for its many words.
+    const Strings wrong = WrongSums(stream);
+    framer.Expect(
+        wrong.empty() || wrong[0] == "1",
+        "checksums over all that stands before them",
+        absl::StrCat("that of frame 1, which is one call, is; not so ",
+                     "frame ", absl::StrJoin(wrong, ", ")));
     framer.Exits(0);
   }
 }
@@ -498,26 +522,10 @@ TEST_F(ScatterGather, ShortCount) {
         "that many bytes: what came is the rest.)",
         "handout, step 3; man 2 writev");
   Host(HostPath());
-  const Strings words = Words(6, 30);
-  Process unhindered = Start("framer", Args(HostPath(), {Record(words)}));
-  const std::string frame = Accept().ReceiveAll();
-  unhindered.Expect(
-      frame.size() == kStartSize + Body(words).size() + kSumSize,
-      absl::StrCat("a frame with a body of ", Body(words).size(), " bytes"),
-      absl::StrCat(frame.size(), " bytes in all"));
-  unhindered.Exits(0);
-  if (over()) return;
-  const size_t word = kStartSize + words[0].size();
-  const struct {
-    const char* call;
-    size_t count, times;
-  } cases[] = {
-      {"writev", Random(1, 3), 4},  // In the start, and in it again.
-      {"sendmsg", word, 1},         // Between two words.
-      {"writev", Random(word + 1, frame.size() - kSumSize - 1), 1},
-      {"sendmsg", frame.size() - Random(1, 3), 1},  // In the checksum.
-  };
-  for (const auto& [call, count, times] : cases) {
+  // What is sent of `words` when `count` bytes are taken, `times` times, of
+  // `frame`, which is what is sent when nothing hinders it.
+  const auto judge = [&](const Strings& words, const std::string& frame,
+                         absl::string_view call, size_t count, size_t times) {
     Process framer =
         TraceFramer({absl::StrCat("--call=", call), Record(words)},
                     {absl::StrCat("--inject=", call, ":retval=", count,
@@ -530,7 +538,34 @@ TEST_F(ScatterGather, ShortCount) {
                      frame.size(), " in the frame, for those were ",
                      "taken by ", times, " calls"),
         absl::StrCat(seen.size(), " bytes\n", harness::Difference(rest, seen)));
-    framer.Exits(0);
+    return framer;
+  };
+
+  const Strings words = Words(6, 30);
+  Process unhindered = Start("framer", Args(HostPath(), {Record(words)}));
+  const std::string frame = Accept().ReceiveAll();
+  unhindered.Expect(
+      frame.size() == kStartSize + Body(words).size() + kSumSize,
+      absl::StrCat("a frame with a body of ", Body(words).size(), " bytes"),
+      absl::StrCat(frame.size(), " bytes in all"));
+  unhindered.Exits(0);
+  if (over()) return;
+  const size_t word = kStartSize + words[0].size();
+  // In the start, and in it again; between two words; in one; in the checksum.
+  judge(words, frame, "writev", Random(1, 3), 4).Exits(0);
+  judge(words, frame, "sendmsg", word, 1).Exits(0);
+  judge(words, frame, "writev", Random(word + 1, frame.size() - kSumSize - 1),
+        1)
+      .Exits(0);
+  judge(words, frame, "sendmsg", frame.size() - Random(1, 3), 1).Exits(0);
+
+  // The first of several calls. Whether so many words can be sent, and how the
+  // framer ends then, is the business of ManyWords.
+  const Strings many = Words(kMostParts + Random(1, 20));
+  Start("framer", Args(HostPath(), {Record(many)}));
+  const std::string large = Accept().ReceiveAll();
+  if (large == Frame(1, Body(many))) {
+    judge(many, large, "writev", Random(kStartSize + 1, kMostParts / 2), 1);
   }
 }
 
@@ -603,6 +638,23 @@ TEST_F(ScatterGather, ReaderLeaves) {
                   "a line on stderr with EPIPE or ECONNRESET",
                   harness::Escaped(framer.err()));
   }
+}
+
+TEST_F(ScatterGather, OnlyWhatWasSent) {
+  About(
+      Robust(1), "a frame that could not be sent is not told as sent",
+      "Whoever reads these lines counts on what they say. That it was sent "
+      "is known when the last call has returned, and what that returned is "
+      "looked at before anything is printed. (Here strace makes a call fail.)",
+      "handout, step 5 and the contract");
+  Host(HostPath());
+  Process framer =
+      TraceFramer(Words(3), {"--inject=writev:error=EPIPE:when=2"});
+  Accept().ReceiveAll();
+  framer.Refuses({"EPIPE"});
+  framer.Expect(!absl::StrContains(framer.out(), "frame 2:"),
+                "nothing on its stdout of frame 2, whose call failed",
+                harness::Escaped(framer.out()));
 }
 
 TEST_F(ScatterGather, NobodyListens) {
@@ -741,7 +793,9 @@ TEST_F(ScatterGather, OneReadAFrame) {
     std::string stream;
     const int frames = static_cast<int>(Random(10, 20));
     for (int number = 1; number <= frames; ++number) {
-      stream += Frame(number, RandomText(Random(1, 3000)));
+      // One is larger than a buffer that somebody thought would do.
+      stream += Frame(number, RandomText(number == 5 ? Random(20000, 30000)
+                                                     : Random(1, 1500)));
     }
     framer.Send(stream, absl::StrCat(frames, " frames"));
     framer.Close();
@@ -864,15 +918,22 @@ TEST_F(ScatterGather, TooLong) {
     deframer.ListensAt(path);
     Peer framer = Connect(path, "a framer");
     std::string output = absl::StrCat("listening on ", path, "\n");
+    std::string before;
     if (number == 2) {
       const std::string body = RandomText(30);
-      framer.Send(Frame(1, body), "a frame");
+      before = Frame(1, body);
       output += Printed(1, body);
-      deframer.Prints(output);
     }
-    framer.Send(Wire(length) + Wire(number),
-                absl::StrCat("the start of a frame of ", length,
-                             " bytes, and no more"));
+    // By itself, or along with what stands before it.
+    if (length == lengths[3]) {
+      framer.Send(before, "a frame");
+      deframer.Prints(output);
+      before.clear();
+    }
+    framer.Send(absl::StrCat(before, Wire(length), Wire(number)),
+                absl::StrCat(
+                    before.empty() ? "" : "a frame, and along with it ",
+                    "the start of a frame of ", length, " bytes, and no more"));
     Fails(deframer,
           {"EMSGSIZE", absl::StrCat(number), absl::StrCat(length), "65536"},
           output);
@@ -946,37 +1007,82 @@ TEST_F(ScatterGather, Truncated) {
         "large. How much came helps to find out.",
         "handout, step 8 and the contract");
   const size_t size = 100, whole = kStartSize + size + kSumSize;
-  for (const size_t cut : {Random(1, kStartSize - 1), kStartSize,
-                           Random(kStartSize + 1, kStartSize + size - 1),
-                           whole - Random(1, kSumSize)}) {
-    const std::string path = scratch().File(absl::StrCat(cut));
+  const struct {
+    const char* name;
+    size_t cut;
+    bool along;  // With the frame before it.
+  } cases[] = {
+      {"start", Random(1, kStartSize - 1), false},
+      {"start_along", Random(1, kStartSize - 1), true},
+      {"no_body", kStartSize, false},
+      {"body", Random(kStartSize + 1, kStartSize + size - 1), false},
+      {"sum", whole - Random(1, kSumSize), false},
+  };
+  for (const auto& [name, cut, along] : cases) {
+    const std::string path = scratch().File(name);
     Process deframer = Start("deframer", Args(path, {}));
     deframer.ListensAt(path);
     Peer framer = Connect(path, "a framer");
     const std::string body = RandomText(30);
     const std::string output =
         absl::StrCat("listening on ", path, "\n", Printed(1, body));
-    framer.Send(Frame(1, body), "a frame");
-    deframer.Prints(output);
-    framer.Send(
-        Frame(2, RandomText(size)).substr(0, cut),
-        absl::StrCat("of a frame of ", whole, " bytes the first ", cut));
+    const std::string part = Frame(2, RandomText(size)).substr(0, cut);
+    const std::string told =
+        absl::StrCat("of a frame of ", whole, " bytes the first ", cut);
+    if (along) {
+      framer.Send(Frame(1, body) + part, "a frame, and along with it " + told);
+    } else {
+      framer.Send(Frame(1, body), "a frame");
+      deframer.Prints(output);
+      framer.Send(part, told);
+    }
     framer.Close();
-    Fails(deframer,
-          {absl::StrCat(" ", cut, " of ", cut < kStartSize ? kStartSize : whole,
-                        " bytes")},
-          output);
+    const std::string where = absl::StrCat(
+        cut, " of ", cut < kStartSize ? kStartSize : whole, " bytes");
+    Fails(deframer, {where}, output);
+    const size_t at = deframer.err().find(where);
+    deframer.Expect(at == 0 || at == std::string::npos ||
+                        !absl::ascii_isdigit(deframer.err()[at - 1]),
+                    where, harness::Escaped(deframer.err()));
   }
+}
+
+TEST_F(ScatterGather, ReadFails) {
+  About(Robust(1), "a call that fails is no end of the stream",
+        "0 is the end that the framer meant; -1 says that nobody knows what "
+        "else it sent. Who asks for `<= 0` takes one for the other, and is "
+        "content with half of it. (Here strace makes a call fail.)",
+        "handout, step 6 and the contract");
+  Process deframer =
+      StartTraced("deframer", Args(SocketPath(), {}), trace(),
+                  {"-etrace=readv", "--inject=readv:error=ECONNRESET:when=2"});
+  deframer.ListensAt(SocketPath());
+  deframer.Stop();
+  Peer framer = Connect(SocketPath(), "a framer");
+  framer.Send(Frame(1, RandomText(20)), "a frame");
+  deframer.Continue();
+  deframer.Refuses({"ECONNRESET"});
+  deframer.Expect(!absl::StrContains(deframer.out(), "end after"),
+                  "nothing on its stdout of an end",
+                  harness::Escaped(deframer.out()));
 }
 
 TEST_F(ScatterGather, NoFrames) {
   About(Robust(1), "a connection without frames is a good one",
         "An end of file between two frames is the end that was meant, also "
-        "before the first.",
+        "before the first. And a framer that is given no records has none to "
+        "send.",
         "handout, step 6 and the contract");
   Process deframer = StartDeframer();
   Connect(SocketPath(), "a framer").Close();
   deframer.Exits(0, Listening() + End(0));
+
+  Host(HostPath());
+  Process framer = Start("framer", Args(HostPath(), {}));
+  const std::string seen = Accept().ReceiveAll();
+  framer.Expect(seen.empty(), "nothing on its connection",
+                absl::StrCat(seen.size(), " bytes"));
+  framer.Exits(0, "");
 }
 
 TEST_F(ScatterGather, SleepsWhenIdle) {
@@ -1049,8 +1155,9 @@ TEST_F(ScatterGather, Interrupted) {
   About(Robust(2), "what a signal interrupts is done again",
         "A signal that is handled ends a call that waits, which returns -1 "
         "with EINTR: nothing was moved, nothing is wrong. Call it again. (Here "
-        "strace makes calls fail so.)",
-        "handout, step 3; man 7 signal");
+        "strace makes calls fail so.) One that has moved a part returns that, "
+        "with MSG_WAITALL too.",
+        "handout, steps 3 and 9; man 7 signal");
   const Strings bodies = {RandomText(9), "b", RandomText(3), "d", "e"};
   for (const char* name : {"readv", "recvmsg"}) {
     const std::string path = scratch().File(name);
@@ -1066,6 +1173,27 @@ TEST_F(ScatterGather, Interrupted) {
     }
     framer.Close();
     deframer.Exits(0, output + End(static_cast<int>(bodies.size())));
+  }
+  for (const char* name : {"readv", "recvmsg"}) {
+    const std::string path = scratch().File(absl::StrCat(name, "_stopped"));
+    Process deframer =
+        Start("deframer", Args(path, {absl::StrCat("--call=", name)}));
+    deframer.ListensAt(path);
+    Peer framer = Connect(path, "a framer");
+    const std::string body = RandomText(200), frame = Frame(1, body);
+    size_t sent = 0;
+    for (const size_t cut : {size_t{3}, size_t{100}}) {
+      framer.Send(frame.substr(sent, cut - sent),
+                  absl::StrCat("a frame up to byte ", cut));
+      framer.AwaitRead();
+      sent = cut;
+      deframer.Stop();
+      deframer.Continue();
+    }
+    framer.Send(frame.substr(sent), "the rest");
+    framer.Close();
+    deframer.Exits(
+        0, absl::StrCat("listening on ", path, "\n", Printed(1, body), End(1)));
   }
   for (const char* name : {"writev", "sendmsg"}) {
     const std::string path = scratch().File(name);
