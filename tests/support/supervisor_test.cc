@@ -331,7 +331,8 @@ TEST_F(SupervisorTest, WhatStaysWithinTheLimitsIsLeftAlone) {
   options.limits.output = 1000;
   options.limits.processes = 12;
   StartWith(options);
-  EXPECT_EQ(supervisor_.WaitUntil(Never), Waited::kBlocked);
+  EXPECT_EQ(supervisor_.WaitUntil(Never), Waited::kBlocked)
+      << supervisor_.detail();
 }
 
 }  // namespace
