@@ -1092,7 +1092,7 @@ TEST_F(Udp, DeadlineStands) {
   const std::string old = Pack(SequenceOf(request) - 1, 1, RandomText(20));
   const auto unread = [&] {
     if (Waits(host)) return 0;
-    for (const harness::UdpSocket& socket : harness::UdpSockets()) {
+    for (const harness::IpSocket& socket : harness::UdpSockets()) {
       if (socket.local.ToString() == from.ToString()) {
         return static_cast<int>(socket.unread);
       }

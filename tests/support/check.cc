@@ -86,7 +86,7 @@ bool AllRead(int fd) {
   if (ioctl(fd, SIOCOUTQ, &unsent) < 0 || unsent > 0) return false;
   const auto local = ipc::LocalAddress(fd), remote = ipc::PeerAddress(fd);
   if (!local.ok() || !remote.ok() || local->family() == AF_UNIX) return true;
-  for (const TcpSocket& socket : TcpSockets()) {
+  for (const IpSocket& socket : TcpSockets()) {
     if (socket.unread > 0 && socket.local.port() == remote->port() &&
         socket.remote.port() == local->port()) {
       return false;

@@ -271,6 +271,32 @@ ipc::SocketAddress ParseIpName(const std::string& name) {
   return address;
 }
 
+std::vector<IpSocket> IpSockets(const std::string& protocol) {
+  // sl local remote st tx:rx tr:when retransmits uid timeout inode
+  constexpr char kListens[] = "0A", kConnected[] = "01";
+  std::vector<IpSocket> sockets;
+  for (const char* version : {"", "6"}) {
+    std::ifstream file(absl::StrCat("/proc/net/", protocol, version));
+    std::string line;
+    std::getline(file, line);  // The headings.
+    while (std::getline(file, line)) {
+      std::istringstream fields(line);
+      std::string number, local, remote, state, queues, skipped;
+      IpSocket socket = {};
+      fields >> number >> local >> remote >> state >> queues >> skipped >>
+          skipped >> skipped >> skipped >> socket.inode;
+      socket.listening = state == kListens;
+      socket.connected = state == kConnected;
+      socket.local = ParseIpName(local);
+      socket.remote = ParseIpName(remote);
+      socket.unread =
+          strtoul(queues.substr(queues.find(':') + 1).c_str(), nullptr, 16);
+      sockets.push_back(socket);
+    }
+  }
+  return sockets;
+}
+
 }  // namespace
 
 std::vector<UnixSocket> UnixSockets() {
@@ -296,54 +322,8 @@ std::vector<UnixSocket> UnixSockets() {
   return sockets;
 }
 
-std::vector<TcpSocket> TcpSockets() {
-  // sl local remote st tx:rx tr:when retransmits uid timeout inode
-  constexpr char kListen[] = "0A";
-  std::vector<TcpSocket> sockets;
-  for (const char* list : {"/proc/net/tcp", "/proc/net/tcp6"}) {
-    std::ifstream file(list);
-    std::string line;
-    std::getline(file, line);  // The headings.
-    while (std::getline(file, line)) {
-      std::istringstream fields(line);
-      std::string number, local, remote, state, queues, skipped;
-      TcpSocket socket = {};
-      fields >> number >> local >> remote >> state >> queues >> skipped >>
-          skipped >> skipped >> skipped >> socket.inode;
-      socket.listening = state == kListen;
-      socket.local = ParseIpName(local);
-      socket.remote = ParseIpName(remote);
-      socket.unread =
-          strtoul(queues.substr(queues.find(':') + 1).c_str(), nullptr, 16);
-      sockets.push_back(socket);
-    }
-  }
-  return sockets;
-}
-
-std::vector<UdpSocket> UdpSockets() {
-  // sl local remote st tx:rx tr:when retransmits uid timeout inode
-  constexpr char kConnected[] = "01";
-  std::vector<UdpSocket> sockets;
-  for (const char* list : {"/proc/net/udp", "/proc/net/udp6"}) {
-    std::ifstream file(list);
-    std::string line;
-    std::getline(file, line);  // The headings.
-    while (std::getline(file, line)) {
-      std::istringstream fields(line);
-      std::string number, local, remote, state, queues, skipped;
-      UdpSocket socket = {};
-      fields >> number >> local >> remote >> state >> queues >> skipped >>
-          skipped >> skipped >> skipped >> socket.inode;
-      socket.connected = state == kConnected;
-      socket.local = ParseIpName(local);
-      socket.unread =
-          strtoul(queues.substr(queues.find(':') + 1).c_str(), nullptr, 16);
-      sockets.push_back(socket);
-    }
-  }
-  return sockets;
-}
+std::vector<IpSocket> TcpSockets() { return IpSockets("tcp"); }
+std::vector<IpSocket> UdpSockets() { return IpSockets("udp"); }
 
 std::vector<Descriptor> Descriptors(pid_t pid) {
   std::vector<Descriptor> descriptors;
@@ -378,7 +358,7 @@ bool ReceivesAt(pid_t pid, const std::string& path) {
 
 std::vector<ipc::SocketAddress> TcpListeners(pid_t pid) {
   std::vector<ipc::SocketAddress> names;
-  for (const TcpSocket& socket : TcpSockets()) {
+  for (const IpSocket& socket : TcpSockets()) {
     if (socket.listening && HasOpen(pid, socket.inode)) {
       names.push_back(socket.local);
     }
@@ -388,7 +368,7 @@ std::vector<ipc::SocketAddress> TcpListeners(pid_t pid) {
 
 std::vector<ipc::SocketAddress> UdpNames(pid_t pid) {
   std::vector<ipc::SocketAddress> names;
-  for (const UdpSocket& socket : UdpSockets()) {
+  for (const IpSocket& socket : UdpSockets()) {
     // In the middle of bind it is listed for a moment without its port.
     if (!socket.connected && socket.local.port() != 0 &&
         HasOpen(pid, socket.inode)) {

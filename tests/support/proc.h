@@ -27,23 +27,18 @@ struct UnixSocket {
 };
 std::vector<UnixSocket> UnixSockets();
 
-// A line of /proc/net/tcp or tcp6 of this network namespace.
-struct TcpSocket {
+// A line of /proc/net/tcp, udp, or the same for IPv6, of this network
+// namespace.
+struct IpSocket {
   uint64_t inode;
-  bool listening;
+  bool listening, connected;
   ipc::SocketAddress local, remote;
-  size_t unread;  // Bytes that arrived and were not read; of no listening one.
+  // Bytes that arrived and were not read; as the kernel counts memory, by UDP.
+  // Of a socket that listens it is something else.
+  size_t unread;
 };
-std::vector<TcpSocket> TcpSockets();
-
-// A line of /proc/net/udp or udp6 of this network namespace.
-struct UdpSocket {
-  uint64_t inode;
-  bool connected;
-  ipc::SocketAddress local;
-  size_t unread;  // What waits to be received, as the kernel counts memory.
-};
-std::vector<UdpSocket> UdpSockets();
+std::vector<IpSocket> TcpSockets();
+std::vector<IpSocket> UdpSockets();
 
 // An open descriptor of a process.
 struct Descriptor {

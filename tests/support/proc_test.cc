@@ -168,7 +168,7 @@ TEST_F(ProcTest, TcpSocketsAreListedByNamesAndWhatIsUnread) {
     EXPECT_TRUE(Await([&] {
       const auto sockets = TcpSockets();
       return std::any_of(
-          sockets.begin(), sockets.end(), [&](const TcpSocket& socket) {
+          sockets.begin(), sockets.end(), [&](const IpSocket& socket) {
             return !socket.listening && socket.unread == 5 &&
                    socket.local.ToString() == name->ToString() &&
                    socket.remote.ToString() == client_name->ToString();
@@ -194,7 +194,7 @@ TEST_F(ProcTest, UdpSocketsAreListedByNamesAndWhatIsUnread) {
     EXPECT_THAT(UdpNames(getpid()),
                 AllOf(listed(*name), Not(listed(*sender_name))));
     const auto unread = [&] {
-      for (const UdpSocket& socket : UdpSockets()) {
+      for (const IpSocket& socket : UdpSockets()) {
         if (socket.local.ToString() == name->ToString()) return socket.unread;
       }
       return SIZE_MAX;
