@@ -6,12 +6,13 @@
 
 #include <atomic>
 #include <cerrno>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <string>
 #include <thread>
-#include <vector>
 
 #include "lib/program.h"
 #include "lib/unique_fd.h"
@@ -21,6 +22,9 @@ namespace {
 constexpr size_t kLineSize = 1024;
 
 std::atomic<bool> all_well{true};
+std::mutex mutex;
+std::condition_variable one_is_done;
+int served_now = 0;  // Clients. Guarded by mutex.
 
 union Address {
   sockaddr any;
@@ -100,6 +104,10 @@ void Serve(ipc::UniqueFd client, int number) {
   if (!problem.empty()) all_well = false;
   printf("client %d: gone after %d lines\n", number, lines);
   fflush(stdout);
+  client.reset();
+  const std::lock_guard<std::mutex> lock(mutex);
+  --served_now;
+  one_is_done.notify_all();
 }
 
 }  // namespace
@@ -147,8 +155,8 @@ int main(int argc, char** argv) {
   }
   printf("listening on %s\n", LocalName(listener.get()).c_str());
   fflush(stdout);
-  std::vector<std::thread> threads;
-  while (static_cast<int>(threads.size()) < clients) {
+  int k = 0;
+  while (k < clients) {
     Address peer;
     socklen_t length = sizeof(peer);
     ipc::UniqueFd client(
@@ -158,12 +166,18 @@ int main(int argc, char** argv) {
       ipc::ReportErrno("accept", host);
       return 1;
     }
-    const int k = static_cast<int>(threads.size()) + 1;
+    ++k;
     printf("client %d: %s connected to %s\n", k, NameOf(peer).c_str(),
            LocalName(client.get()).c_str());
     fflush(stdout);
-    threads.emplace_back(Serve, std::move(client), k);
+    {
+      const std::lock_guard<std::mutex> lock(mutex);
+      ++served_now;
+    }
+    // Detached: a thread that somebody is still to join keeps its stack.
+    std::thread(Serve, std::move(client), k).detach();
   }
-  for (std::thread& thread : threads) thread.join();
+  std::unique_lock<std::mutex> lock(mutex);
+  one_is_done.wait(lock, [] { return served_now == 0; });
   return all_well ? 0 : 1;
 }
