@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 #include <netdb.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -234,26 +233,6 @@ class Udp : public harness::Check {
         return port;
       }
     }
-  }
-
-  // Waits until it sleeps. False if it used much processor time instead: how
-  // busy others are does not matter.
-  static bool FallsAsleep(Process program) {
-    const auto used = [&] {
-      clockid_t clock;
-      timespec time = {};
-      if (clock_getcpuclockid(program.pid(), &clock) == 0) {
-        clock_gettime(clock, &time);
-      }
-      return absl::DurationFromTimespec(time);
-    };
-    const absl::Duration most = used() + absl::Milliseconds(200);
-    bool busy = false;
-    program.ComesDownTo(0, "threads that run", [&] {
-      busy = busy || used() > most;
-      return busy ? 0 : harness::RunningThreads(program.pid());
-    });
-    return !busy;
   }
 
   // Whether it has 3 lines on stderr, and so on.
@@ -643,14 +622,14 @@ TEST_F(Udp, WaitsQuietly) {
   Process server = StartServer({kOpenEnd}, &name);
   DatagramPeer client = Open();
   Ask(server, client, name, RandomNumber(), "x", 1);
-  server.Expect(FallsAsleep(server), "it sleeps while nobody asks",
+  server.Expect(server.FallsAsleep(), "it sleeps while nobody asks",
                 "it kept the processor busy for 200 ms");
 
   DatagramPeer host = OpenHost();
   Process asking = StartClient(host, {"--timeout=60000", "x"});
   SocketAddress from;
   NextRequest(host, &from);
-  asking.Expect(FallsAsleep(asking), "it sleeps while nobody answers",
+  asking.Expect(asking.FallsAsleep(), "it sleeps while nobody answers",
                 "it kept the processor busy for 200 ms");
 }
 
@@ -697,16 +676,8 @@ TEST_F(Udp, CloseOnExec) {
   Process asking = StartClient(host, {"--timeout=60000", "x"});
   SocketAddress from;
   NextRequest(host, &from);
-  for (Process& program : {std::ref(server), std::ref(asking)}) {
-    std::string leaky;
-    for (const auto& open : harness::Descriptors(program.pid())) {
-      if (open.number > 2 && !open.close_on_exec) {
-        absl::StrAppend(&leaky, " ", open.number, " (", open.target, ")");
-      }
-    }
-    program.Expect(leaky.empty(), "every descriptor above 2 has FD_CLOEXEC",
-                   "without it:" + leaky);
-  }
+  server.ClosesOnExec();
+  asking.ClosesOnExec();
 }
 
 TEST_F(Udp, StaysInItsMemory) {
@@ -857,7 +828,7 @@ TEST_F(Udp, OneAtATime) {
     SocketAddress from;
     const std::string request = NextRequest(host, &from);
     // Or has had the time for another.
-    if (i == 0) FallsAsleep(client);
+    if (i == 0) client.FallsAsleep();
     client.Expect(!Waits(host), "it waits for the answer",
                   "it has sent another request meanwhile");
     host.SendTo(from, Pack(SequenceOf(request), 1 + i, ""), "the answer");

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -18,7 +17,6 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -94,22 +92,6 @@ std::string Sent(int number, size_t words, size_t bytes, size_t calls) {
                       " bytes, ", calls, " calls\n");
 }
 
-// The processor time that `pid` has used: utime and stime in proc(5).
-double ProcessorSeconds(pid_t pid) {
-  std::ifstream file(absl::StrCat("/proc/", pid, "/stat"));
-  std::string line;
-  std::getline(file, line);  // "PID (NAME) STATE...", and NAME is any bytes.
-  const Strings fields = absl::StrSplit(
-      line.substr(std::min(line.rfind(')') + 1, line.size())), ' ');
-  int ticks = 0, more_ticks = 0;
-  if (fields.size() < 14 || !absl::SimpleAtoi(fields[12], &ticks) ||
-      !absl::SimpleAtoi(fields[13], &more_ticks)) {
-    return 0;
-  }
-  return static_cast<double>(ticks + more_ticks) /
-         static_cast<double>(sysconf(_SC_CLK_TCK));
-}
-
 // A system call on a socket, as strace told it.
 struct SocketCall {
   std::string name;
@@ -166,8 +148,12 @@ class ScatterGather : public harness::Check {
   }
 
   Process StartDeframer(const Strings& flags = {}, bool sanitized = false) {
-    Process deframer = Start("deframer", Args(SocketPath(), flags), sanitized);
-    deframer.ListensAt(SocketPath());
+    return StartDeframerAt(SocketPath(), flags, sanitized);
+  }
+  Process StartDeframerAt(const std::string& path, const Strings& flags = {},
+                          bool sanitized = false) {
+    Process deframer = Start("deframer", Args(path, flags), sanitized);
+    deframer.ListensAt(path);
     return deframer;
   }
 
@@ -260,24 +246,6 @@ class ScatterGather : public harness::Check {
     framer.Expect(seen.size() == bodies.size(),
                   absl::StrCat("no more than ", bodies.size(), " frames"),
                   absl::StrCat(seen.size()));
-  }
-
-  // Waits until `program` sleeps, for more than a moment; not until the
-  // deadline if it never does.
-  static void AwaitSleep(Process program, absl::string_view when) {
-    constexpr double kMuch = 0.5;
-    const double before = ProcessorSeconds(program.pid());
-    double used = 0;
-    int quiet_looks = 0;
-    program.ComesDownTo(0, absl::StrCat("running threads ", when), [&] {
-      const int running = harness::RunningThreads(program.pid());
-      quiet_looks = running ? 0 : quiet_looks + 1;
-      used = ProcessorSeconds(program.pid()) - before;
-      return used >= kMuch || quiet_looks >= 5 ? 0 : 1;
-    });
-    program.Expect(
-        used < kMuch, absl::StrCat("it sleeps ", when),
-        absl::StrCat("it has kept the processor busy for ", used, " seconds"));
   }
 
   // It failed, said each of `words`, and had printed `output` before.
@@ -604,7 +572,9 @@ TEST_F(ScatterGather, StalledReader) {
     Peer host = Accept();
     std::string stream;
     for (int i = 0; i < 2; ++i) {
-      AwaitSleep(framer, "while nobody reads what it sends");
+      framer.Expect(framer.FallsAsleep(),
+                    "it sleeps while nobody reads what it sends",
+                    "it kept the processor busy for 200 ms");
       framer.Stop();
       framer.Continue();
       stream += host.Receive(50000);
@@ -689,9 +659,7 @@ TEST_F(ScatterGather, PrintsAtOnce) {
         "handout, steps 7 and 9; man 2 recv, MSG_WAITALL");
   for (const char* name : {"readv", "recvmsg"}) {
     const std::string path = scratch().File(name);
-    Process deframer =
-        Start("deframer", Args(path, {absl::StrCat("--call=", name)}));
-    deframer.ListensAt(path);
+    Process deframer = StartDeframerAt(path, {absl::StrCat("--call=", name)});
     Peer framer = Connect(path, "a framer");
     std::string output = absl::StrCat("listening on ", path, "\n");
     for (int number : {1, 2, 3}) {
@@ -713,9 +681,7 @@ TEST_F(ScatterGather, FrameInPieces) {
         "handout, steps 6 and 7; man 2 readv");
   for (const char* name : {"readv", "recvmsg"}) {
     const std::string path = scratch().File(name);
-    Process deframer =
-        Start("deframer", Args(path, {absl::StrCat("--call=", name)}));
-    deframer.ListensAt(path);
+    Process deframer = StartDeframerAt(path, {absl::StrCat("--call=", name)});
     Peer framer = Connect(path, "a framer");
     const Strings bodies = {RandomText(Random(100, 200)), RandomText(3),
                             RandomText(Random(100, 200))};
@@ -914,8 +880,7 @@ TEST_F(ScatterGather, TooLong) {
   uint32_t number = 1;
   for (const uint32_t length : lengths) {
     const std::string path = scratch().File(absl::StrCat(length));
-    Process deframer = Start("deframer", Args(path, {}));
-    deframer.ListensAt(path);
+    Process deframer = StartDeframerAt(path);
     Peer framer = Connect(path, "a framer");
     std::string output = absl::StrCat("listening on ", path, "\n");
     std::string before;
@@ -950,8 +915,7 @@ TEST_F(ScatterGather, WrongChecksum) {
   enum Mistake { kBody, kLength, kSum };
   for (const Mistake mistake : {kBody, kLength, kSum}) {
     const std::string path = scratch().File(absl::StrCat(mistake));
-    Process deframer = Start("deframer", Args(path, {}));
-    deframer.ListensAt(path);
+    Process deframer = StartDeframerAt(path);
     Peer framer = Connect(path, "a framer");
     const std::string body = RandomText(100);
     const std::string output =
@@ -985,8 +949,7 @@ TEST_F(ScatterGather, WrongNumber) {
         "handout, step 8; man 3 errno, EPROTO");
   for (const uint32_t number : {0, 1, 3}) {
     const std::string path = scratch().File(absl::StrCat(number));
-    Process deframer = Start("deframer", Args(path, {}));
-    deframer.ListensAt(path);
+    Process deframer = StartDeframerAt(path);
     Peer framer = Connect(path, "a framer");
     const std::string body = RandomText(20);
     std::string output = absl::StrCat("listening on ", path, "\n");
@@ -1020,8 +983,7 @@ TEST_F(ScatterGather, Truncated) {
   };
   for (const auto& [name, cut, along] : cases) {
     const std::string path = scratch().File(name);
-    Process deframer = Start("deframer", Args(path, {}));
-    deframer.ListensAt(path);
+    Process deframer = StartDeframerAt(path);
     Peer framer = Connect(path, "a framer");
     const std::string body = RandomText(30);
     const std::string output =
@@ -1100,7 +1062,9 @@ TEST_F(ScatterGather, SleepsWhenIdle) {
     framer.Send(frame.substr(sent, cut - sent),
                 absl::StrCat("a frame up to byte ", cut));
     sent = cut;
-    AwaitSleep(deframer, "while the rest does not come");
+    deframer.Expect(deframer.FallsAsleep(),
+                    "it sleeps while the rest does not come",
+                    "it kept the processor busy for 200 ms");
   }
   framer.Send(frame.substr(sent), "the rest");
   framer.Close();
@@ -1116,14 +1080,7 @@ TEST_F(ScatterGather, CloseOnExec) {
   Peer framer = Connect(SocketPath(), "a framer");
   framer.Send(Frame(1, "x"), "a frame");
   deframer.Prints(Listening() + Printed(1, "x"));
-  std::string leaky;
-  for (const harness::Descriptor& open : harness::Descriptors(deframer.pid())) {
-    if (open.number > 2 && !open.close_on_exec) {
-      absl::StrAppend(&leaky, " ", open.number, " (", open.target, ")");
-    }
-  }
-  deframer.Expect(leaky.empty(), "every descriptor above 2 has FD_CLOEXEC",
-                  "without it:" + leaky);
+  deframer.ClosesOnExec();
 }
 
 TEST_F(ScatterGather, SocketFile) {
@@ -1176,9 +1133,7 @@ TEST_F(ScatterGather, Interrupted) {
   }
   for (const char* name : {"readv", "recvmsg"}) {
     const std::string path = scratch().File(absl::StrCat(name, "_stopped"));
-    Process deframer =
-        Start("deframer", Args(path, {absl::StrCat("--call=", name)}));
-    deframer.ListensAt(path);
+    Process deframer = StartDeframerAt(path, {absl::StrCat("--call=", name)});
     Peer framer = Connect(path, "a framer");
     const std::string body = RandomText(200), frame = Frame(1, body);
     size_t sent = 0;

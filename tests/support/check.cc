@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,6 +27,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "lib/errno_status.h"
 #include "lib/fd_passing.h"
@@ -350,6 +352,38 @@ void Process::ComesDownTo(int most, absl::string_view what,
                  : seen == INT_MAX ? kHidden
                                    : absl::StrCat(seen));
   }
+}
+
+bool Process::FallsAsleep() {
+  const auto used = [&] {
+    clockid_t clock;
+    timespec time = {};
+    if (clock_getcpuclockid(pid(), &clock) == 0) clock_gettime(clock, &time);
+    return absl::DurationFromTimespec(time);
+  };
+  const absl::Duration most = used() + absl::Milliseconds(200);
+  constexpr int kMoment = 5;  // Looks.
+  bool busy = false;
+  int quiet_looks = 0;
+  ComesDownTo(0, "threads that run", [&] {
+    const int running = RunningThreads(pid());
+    quiet_looks = running ? 0 : quiet_looks + 1;
+    busy = busy || used() > most;
+    return busy || quiet_looks >= kMoment ? 0 : std::max(running, 1);
+  });
+  return !busy;
+}
+
+void Process::ClosesOnExec(pid_t pid) {
+  if (!child_ || check_->over()) return;
+  std::string leaky;
+  for (const Descriptor& open : Descriptors(pid ? pid : child_->pid())) {
+    if (open.number > 2 && !open.close_on_exec) {
+      absl::StrAppend(&leaky, " ", open.number, " (", open.target, ")");
+    }
+  }
+  Expect(leaky.empty(), "every descriptor above 2 has FD_CLOEXEC",
+         "without it:" + leaky);
 }
 
 void Process::Stop() {

@@ -81,6 +81,14 @@ class Process {
   void ComesDownTo(int most, absl::string_view what,
                    absl::FunctionRef<int()> count);
 
+  // Waits until all threads sleep, for more than a moment. False if it used 200
+  // ms of processor time instead: how busy others are does not matter.
+  bool FallsAsleep();
+
+  // Fails unless each descriptor above 2 has FD_CLOEXEC; of its descendant
+  // `pid`, if that is given.
+  void ClosesOnExec(pid_t pid = 0);
+
   // Stops it (SIGSTOP), until Continue: it finds all at once what comes
   // meanwhile.
   void Stop();

@@ -47,21 +47,20 @@ void Demo::AwaitListening(Child* child, const std::string& path) {
 }
 
 std::string Demo::AwaitPort(Child* child) {
-  int port = 0;
-  Await("the server listens", [&] {
-    if (!child) return false;
-    const auto names = TcpListeners(child->pid());
-    if (!names.empty()) port = names[0].port();
-    return port != 0;
-  });
-  return absl::StrCat(port);
+  return AwaitPortOf(child, "the server listens", TcpListeners);
 }
 
 std::string Demo::AwaitUdpPort(Child* child) {
+  return AwaitPortOf(child, "the server has its name", UdpNames);
+}
+
+std::string Demo::AwaitPortOf(
+    Child* child, const char* what,
+    absl::FunctionRef<std::vector<ipc::SocketAddress>(pid_t)> names_of) {
   int port = 0;
-  Await("the server has its name", [&] {
+  Await(what, [&] {
     if (!child) return false;
-    const auto names = UdpNames(child->pid());
+    const auto names = names_of(child->pid());
     if (!names.empty()) port = names[0].port();
     return port != 0;
   });

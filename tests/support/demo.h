@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "lib/socket_address.h"
 #include "tests/support/child.h"
 #include "tests/support/scratch_dir.h"
 #include "tests/support/supervisor.h"
@@ -67,6 +68,10 @@ class Demo {
   Child* Spawn(const std::string& program, const std::vector<std::string>& args,
                const char* suffix, const std::string& text = "");
   void Await(const char* what, absl::FunctionRef<bool()> condition);
+  // The port of the first of the names that `names_of` comes to find.
+  std::string AwaitPortOf(
+      Child* child, const char* what,
+      absl::FunctionRef<std::vector<ipc::SocketAddress>(pid_t)> names_of);
 
   std::map<std::string, std::string> programs_;
   ScratchDir scratch_;
