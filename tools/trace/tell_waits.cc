@@ -12,6 +12,8 @@ namespace {
 
 // A call that took longer waited, or the machine was busy.
 constexpr int64_t kLong = 10000000;  // ns
+// As many bytes always have room in a socket that nobody has made smaller.
+constexpr int64_t kFits = 16384;
 
 class WaitTeller {
  public:
@@ -91,7 +93,7 @@ class WaitTeller {
       const Event& to = trace_.events[arrow.to];
       if (arrow.kind == Arrow::kData && to.end < from.end &&
           to.lane != from.lane && from.waited.empty() &&
-          from.stop - from.start >= kLong / 10) {
+          from.value > kFits) {
         from.waited = NameOf(arrow.to);
       }
     }
