@@ -168,6 +168,7 @@ std::string Make(const Flags& flags, const std::vector<std::string>& command,
     RunOptions options;
     options.command = command;
     options.output = file;
+    options.silent = !flags.harness.empty();
     options.limit = absl::Seconds(flags.seconds);
     const RunResult result = Run(options);
     if (!result.error.empty()) return result.error;

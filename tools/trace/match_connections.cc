@@ -32,6 +32,7 @@ class ConnectionMatcher {
     for (size_t i = 0; i < files_.size(); ++i) {
       if (files_[i].listens) MatchListener(static_cast<int>(i));
     }
+    NumberConnections();
     for (const FileCall& accept : replay_.accepts) {
       const int client = files_[accept.file].peer;
       const auto connect = connect_of_.find(client);
@@ -42,8 +43,8 @@ class ConnectionMatcher {
       }
       AddArrow(&replay_, Arrow::kConnect, connect->second, accept.event,
                "connect");
+      replay_.trace.arrows.back().connection = files_[accept.file].connection;
     }
-    NumberConnections();
     TellPeerCredentials();
   }
 

@@ -4,7 +4,7 @@
 
 const data = JSON.parse(document.getElementById('data').textContent);
 const byId = (id) => document.getElementById(id);
-const ROW = 24, TIME = 64, SLOT = 8, GAP = 26, TEXT_MIN = 96;
+const ROW = 24, TIME = 64, SLOT = 8, TEXT_MIN = 96;
 const view = byId('view'), paper = byId('paper'), ink = byId('ink'), list = byId('calls');
 
 const state = {lanes: new Set(), kind: 'all', find: '', zoom: 0, current: -1};
@@ -40,13 +40,15 @@ function isShown(index) {
 function layOut() {
   const shownLanes = [...state.lanes].sort((a, b) => data.lanes[a].column - data.lanes[b].column);
   const slots = shownLanes.reduce((sum, lane) => sum + Math.min(data.lanes[lane].slots, 12), 0);
-  const room = view.clientWidth - TIME - slots * SLOT - shownLanes.length * GAP - 4;
+  // Between the lanes is room for the arrows, as far as there is any.
+  const gap = view.clientWidth < 700 ? 30 : shownLanes.length < 3 ? 110 : 70;
+  const room = view.clientWidth - TIME - slots * SLOT - shownLanes.length * gap - 4;
   laneWidth = Math.max(TEXT_MIN, Math.min(420, Math.floor(room / Math.max(shownLanes.length, 1))));
   let x = TIME;
   laneX = [];
   for (const lane of shownLanes) {
     laneX[lane] = x + Math.min(data.lanes[lane].slots, 12) * SLOT;
-    x = laneX[lane] + laneWidth + GAP;
+    x = laneX[lane] + laneWidth + gap;
   }
   width = x;
 
@@ -210,7 +212,9 @@ function drawCall(index) {
   if (index === state.current) call.classList.add('now');
   call.style.cssText =
       `left:${laneX[event.l]}px;top:${at.top}px;width:${laneWidth}px;height:${at.bottom - at.top}px`;
-  call.append(event.b);
+  const brief = document.createElement('span');
+  brief.textContent = event.b;
+  call.append(brief);
   if (event.a && at.bottom - at.top > 30) {
     const words = document.createElement('small');
     words.textContent = waitWords(event);

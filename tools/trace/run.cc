@@ -37,8 +37,9 @@ std::string Find(const std::string& program) {
   return "";
 }
 
-// Starts a program found in PATH, with stderr as its stdout. -1 if that fails.
-pid_t Start(const std::vector<std::string>& words, bool silent) {
+// Starts a program found in PATH. -1 if that fails.
+enum class Output { kStderr, kNothing, kErrorsOnly };
+pid_t Start(const std::vector<std::string>& words, Output output) {
   std::vector<char*> args;
   for (const std::string& word : words) {
     args.push_back(const_cast<char*>(word.c_str()));
@@ -46,11 +47,13 @@ pid_t Start(const std::vector<std::string>& words, bool silent) {
   args.push_back(nullptr);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  if (silent) {
-    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-  } else {
+  if (output == Output::kStderr) {
     posix_spawn_file_actions_adddup2(&actions, 2, 1);
+  } else {
+    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+  }
+  if (output == Output::kNothing) {
+    posix_spawn_file_actions_adddup2(&actions, 1, 2);
   }
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
@@ -117,7 +120,8 @@ RunResult Run(const RunOptions& options) {
     result.error = "strace is missing: install the package strace";
     return result;
   }
-  const pid_t trial = Start({"strace", "-qq", "-o/dev/null", "true"}, true);
+  const pid_t trial =
+      Start({"strace", "-qq", "-o/dev/null", "true"}, Output::kNothing);
   if (trial < 0 || Wait(trial) != 0) {
     result.error =
         "strace may not trace here: permit ptrace (in a container, run it with "
@@ -130,7 +134,7 @@ RunResult Run(const RunOptions& options) {
       "strace",
       "-f",
       "-yy",
-      "-qqq",
+      "-q",
       "--absolute-timestamps=format:unix,precision:ns",
       "--syscall-times=ns",
       absl::StrCat("-s", options.shown_bytes),
@@ -139,7 +143,8 @@ RunResult Run(const RunOptions& options) {
       "--"};
   words.insert(words.end(), options.command.begin(), options.command.end());
   const absl::Time start = absl::Now();
-  const pid_t tracer = Start(words, false);
+  const pid_t tracer =
+      Start(words, options.silent ? Output::kErrorsOnly : Output::kStderr);
   if (tracer < 0) {
     result.error = absl::StrCat("strace cannot be started: ", strerror(errno));
     return result;

@@ -12,6 +12,7 @@ namespace trace {
 struct RunOptions {
   std::vector<std::string> command;  // Not empty.
   std::string output;                // What strace writes goes to this file.
+  bool silent = false;               // Its standard output goes nowhere.
   int shown_bytes = 256;             // Of each string.
   absl::Duration limit = absl::Seconds(60);
 };
@@ -22,8 +23,9 @@ struct RunResult {
   absl::Duration took;
 };
 
-// The command's standard output goes to standard error. It returns when the
-// command and all that it started have ended; after `limit` they are killed.
+// The command's standard output goes to standard error, or nowhere. It returns
+// when the command and all that it started have ended; after `limit` they are
+// killed.
 RunResult Run(const RunOptions& options);
 
 }  // namespace trace

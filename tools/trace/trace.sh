@@ -1,0 +1,65 @@
+# shellcheck shell=bash
+# ./lab trace, and the end of the trace for ./lab check --trace. Sourced by ./lab.
+# shellcheck disable=SC2154  # $lab, $log and $caller_folder are ./lab's.
+
+# Sets `command` to the demo of the lab, with the programs in room $1.
+demo_of() {
+  local program
+  command=("$PWD/bazel-bin/tests/$lab/demo")
+  for program in $(programs_of "$lab"); do
+    command+=("$program=$PWD/bazel-bin/$1/$lab/$program")
+  done
+}
+
+# ./lab trace [NN] [FLAG...] [-- COMMAND...]; $lab is set where there is an NN.
+trace() {
+  local room=labs flags=() command=() targets=(//tools/trace) program trace=$PWD/bazel-bin/tools/trace/trace
+  while (($#)) && [[ $1 != -- ]]; do
+    case $1 in
+      --solution) room=solutions ;;
+      --against=solution) flags+=(--against=) ;;
+      *) flags+=("$1") ;;
+    esac
+    shift
+  done
+  if [[ $lab ]]; then
+    [[ ${1-} != -- ]] || die "trace takes the number of a lab or a command, not both"
+    targets+=("//tests/$lab:demo")
+    for program in $(programs_of "$lab"); do targets+=("//$room/$lab:$program"); done
+  else
+    [[ ${2-} || " ${flags[*]}" == *" --from="* || " ${flags[*]}" == *" --help"* ]] ||
+      die "trace takes the number of a lab, or a command after --; see ./lab trace --help"
+    [[ $room == labs ]] || die "--solution goes with the number of a lab"
+  fi
+  run_bazel build "${targets[@]}" || exit 1
+  if [[ $lab ]]; then
+    demo_of solutions
+    flags=("${flags[@]/#--against=/--against=${command[*]@Q}}")
+    demo_of "$room"
+    flags=("--harness=the demo" "--title=Lab $lab" "${flags[@]}" -- "${command[@]}")
+  else
+    flags+=("$@")
+  fi
+  cd "$caller_folder" || exit 2
+  rm -f "$log"
+  exec "$trace" "${flags[@]}"
+}
+
+# Runs the first check of the lab that failed once more, traced, and shows the end.
+trace_failed_check() {
+  local check program kit=$PWD command
+  check=$(last_log "$lab" | sed -n 's/^FAIL  \([A-Za-z0-9]*\):.*/\1/p' | head -n 1)
+  [[ $check ]] || return 0
+  if last_log "$lab" | sed -n "/^FAIL  $check:/,/^\(FAIL\|ok\|$lab\)/p" | grep -q 'under strace'; then
+    say "$check traces the programs itself: ./lab trace ${lab%%_*} shows them"
+    return
+  fi
+  run_bazel build //tools/trace || return
+  printf '\n%s once more, traced; the end of it:\n\n' "$check"
+  command=("$kit/bazel-bin/labs/$lab/check" "--lab=$lab" "--gtest_filter=*.$check")
+  for program in $(programs_of "$lab"); do
+    command+=("$program=labs/$lab/$program" "${program}_asan=labs/$lab/${program}_asan")
+  done
+  (cd "bazel-bin/labs/$lab/check.runfiles/socket_lab_kit" &&
+    "$kit/bazel-bin/tools/trace/trace" "--harness=the check" --end --rows=60 -- "${command[@]}")
+}
