@@ -115,7 +115,7 @@ def lab_programs(name, programs, tags = []):
 def lab_tests(name, programs, first_failure):
     """Tests that the checks of a lab are right, and its documents true.
 
-    - The starter compiles without a warning, and fails first at `first_failure`.
+    - The starter compiles, and fails first at `first_failure`.
     - demo.cc, the program behind `./lab demo`, prints the lab's transcript.txt.
     - Each mutants/PROGRAM_*.patch, applied to the reference, fails those checks
       that its lines "Caught-by: CHECK" name, and no other. Those that only
@@ -141,7 +141,6 @@ def lab_tests(name, programs, first_failure):
             name,
             {program: "//labs/%s:starter/%s.cc" % (name, program) for program in programs},
             prefix = "starter/",
-            copts = ["-Wall", "-Wextra", "-Werror"],
             testonly = True,
         ),
     )
