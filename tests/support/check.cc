@@ -29,6 +29,7 @@
 #include "tests/support/other_uid.h"
 #include "tests/support/proc.h"
 #include "tests/support/stderr_digest.h"
+#include "tests/support/unflushed.h"
 
 namespace harness {
 namespace {
@@ -40,11 +41,6 @@ constexpr absl::Duration kPatience = absl::Seconds(10);
 // For all checks of a run together: less than the 60 seconds after which Bazel
 // ends a small test, so that the verdict is ours to tell.
 constexpr absl::Duration kBudget = absl::Seconds(50);
-
-absl::Time Deadline() {
-  static const absl::Time end_of_run = absl::Now() + kBudget;
-  return std::min(absl::Now() + kPatience, end_of_run);
-}
 
 // Leaks are not what the labs are about, and looking for them takes ptrace,
 // which strace needs. Said to every program: with --config=asan all have a
@@ -65,21 +61,20 @@ ipc::UniqueFd StreamSocket(int family) {
 // For programs whose output is as big as what they are fed.
 constexpr size_t kMuchOutput = size_t{16} << 20;
 
-// Whether strace is there and may trace: some containers forbid ptrace.
-bool CanTrace() {
-  static const bool can = [] {
-    ChildOptions options;
-    options.name = "strace";
-    options.program = kStrace;
-    options.args = {"-qq", "-o/dev/null", "/bin/true"};
-    Supervisor supervisor(absl::Now() + kPatience);
-    const auto child = supervisor.Spawn(options);
-    return child.ok() &&
-           supervisor.WaitUntil([&] { return (*child)->ended(); }) ==
-               Waited::kMet &&
-           (*child)->wait_status() == 0;
-  }();
-  return can;
+ScratchDir* folder = nullptr;
+
+std::function<void(const Result&)>& Reporter() {
+  static auto& reporter = *new std::function<void(const Result&)>;
+  return reporter;
+}
+
+// At most three lines.
+absl::string_view LastLines(absl::string_view text) {
+  size_t start = text.size();
+  for (int lines = 0; lines < 4 && start != text.npos && start > 0; ++lines) {
+    start = text.rfind('\n', start - 1);
+  }
+  return start == text.npos || start == 0 ? text : text.substr(start + 1);
 }
 
 std::map<std::string, std::string>& Programs() {
@@ -103,30 +98,100 @@ std::string CommandLine(const std::string& program,
 
 }  // namespace
 
-std::vector<Result>& Check::Results() {
-  static auto& results = *new std::vector<Result>;
-  return results;
+void Check::SetReporter(std::function<void(const Result&)> report) {
+  Reporter() = std::move(report);
 }
 
 void Check::SetProgram(const std::string& name, const std::string& path) {
   Programs()[name] = path;
 }
 
+void Check::SetFolder(ScratchDir* of_the_check) { folder = of_the_check; }
+
+absl::Time Check::EndOfRun() {
+  static const absl::Time end_of_run = absl::Now() + kBudget;
+  return end_of_run;
+}
+
+bool Check::CanTrace() {
+  static const bool can = [] {
+    ChildOptions options;
+    options.name = "strace";
+    options.program = kStrace;
+    options.args = {"-qq", "-o/dev/null", "/bin/true"};
+    Supervisor supervisor(absl::Now() + kPatience);
+    const auto child = supervisor.Spawn(options);
+    return child.ok() &&
+           supervisor.WaitUntil([&] { return (*child)->ended(); }) ==
+               Waited::kMet &&
+           (*child)->wait_status() == 0;
+  }();
+  return can;
+}
+
 Check::Check()
-    : socket_path_(scratch_.File("socket")),
-      supervisor_(std::make_unique<Supervisor>(Deadline())) {
+    : scratch_(*folder),
+      socket_path_(scratch_.File("socket")),
+      supervisor_(std::make_unique<Supervisor>(
+          std::min(absl::Now() + kPatience, EndOfRun()))) {
   result_.check = testing::UnitTest::GetInstance()->current_test_info()->name();
-  CanTrace();  // Before any program could have a hand in it, to skip a check.
 }
 
 Check::~Check() = default;
 
+void Check::Judges(absl::string_view program) {
+  result_.program = std::string(program);
+}
+
 void Check::About(Points points, absl::string_view title, absl::string_view why,
-                  absl::string_view read) {
-  story_.Begin(title, why, read);
+                  Place place) {
+  story_.Begin(title, why, std::move(place));
   result_.title = std::string(title);
   result_.kind = points.kind;
   result_.points = points.points;
+  Result begun = result_;
+  begun.not_judged = "the checker did not get to its end";
+  Reporter()(begun);
+}
+
+void Check::About(Points points, absl::string_view title, absl::string_view why,
+                  absl::string_view read) {
+  About(points, title, why, Place{0, {}, std::string(read)});
+}
+
+void Check::Because(absl::string_view why, Place place) {
+  story_.Because(why, std::move(place));
+}
+void Check::Because(absl::string_view why) { story_.Because(why); }
+void Check::BecauseOfTheWhole() { story_.BecauseOfTheWhole(); }
+
+void Check::Part(absl::string_view title) {
+  if (!over()) story_.Part(title);
+}
+
+void Check::LookForUnflushed() {
+  for (const Child* child : children_) {
+    if (child->ended()) continue;
+    std::vector<pid_t> pids = Descendants(child->pid());
+    pids.insert(pids.begin(), child->pid());
+    for (pid_t pid : pids) {
+      // One that runs may be about to flush.
+      const std::string bytes = RunningThreads(pid) ? "" : Unflushed(pid);
+      if (bytes.empty()) continue;
+      story_.Remark(
+          "unflushed",
+          absl::StrCat(child->name(), " keeps ", Count(bytes.size(), "byte"),
+                       " in the buffer of stdout: ", Escaped(bytes)));
+      story_.Explain(absl::StrCat(
+          child->name(),
+          " has printed these bytes and has not flushed them. printf and "
+          "std::cout keep in a buffer what they print, unless stdout is a "
+          "terminal: nobody sees it before the buffer is full or the program "
+          "ends. Call fflush(stdout) (or use std::flush) after each line."));
+      story_.ReadAlso("man 3 setvbuf, man 3 fflush");
+      return;
+    }
+  }
 }
 
 void Check::TearDown() {
@@ -136,6 +201,11 @@ void Check::TearDown() {
   if (failed()) {
     std::string told;
     for (const Child* child : children_) {
+      if (children_.size() > 1 && !child->out().empty()) {
+        story_.Remark("stdout",
+                      absl::StrCat(child->name(), " printed ",
+                                   Escaped(LastLines(child->out()), 160)));
+      }
       told += child->err();
       const std::string digest = StderrDigest(child->err());
       if (!digest.empty()) {
@@ -164,12 +234,9 @@ void Check::TearDown() {
 
   result_.passed = !failed() && !HasFailure();  // An exception, for instance.
   result_.story = failed() ? story_.Tell() : "";
-  const bool skipped = !result_.skipped.empty();
-  RecordProperty("kind", result_.kind == Kind::kCore ? "core" : "robust");
-  RecordProperty("points", result_.passed && !skipped ? result_.points : 0);
-  RecordProperty("points_possible", skipped ? 0 : result_.points);
+  result_.step = story_.place().step;
   if (failed()) ADD_FAILURE() << story_.title() << "\n\n" << result_.story;
-  Results().push_back(result_);
+  Reporter()(result_);
 }
 
 Process Check::Start(const std::string& program,
@@ -497,7 +564,9 @@ void Check::Step(absl::string_view step) {
 }
 
 void Check::Fail(absl::string_view expected, absl::string_view seen) {
+  if (failed()) return;
   story_.Fail(expected, seen);
+  LookForUnflushed();
 }
 
 bool Check::Await(absl::string_view expected,
@@ -507,11 +576,12 @@ bool Check::Await(absl::string_view expected,
     case Waited::kMet:
       return true;
     case Waited::kEnded: {
-      std::string seen = "it ended first:";
+      std::vector<std::string> endings;
       for (const Child* child : children_) {
-        absl::StrAppend(&seen, " ", child->name(), ", ", child->Ending());
+        endings.push_back(absl::StrCat(child->name(), ", ", child->Ending()));
       }
-      Fail(expected, seen);
+      Fail(expected,
+           absl::StrCat("it ended first: ", absl::StrJoin(endings, "; ")));
       break;
     }
     case Waited::kBlocked:

@@ -20,16 +20,19 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "lib/socket_address.h"
 #include "lib/unique_fd.h"
 #include "tests/support/child.h"
 #include "tests/support/peer.h"
+#include "tests/support/place.h"
 #include "tests/support/process.h"
 #include "tests/support/report.h"
 #include "tests/support/scratch_dir.h"
@@ -47,11 +50,22 @@ inline Points Robust(int points) { return {Kind::kRobust, points}; }
 
 class Check : public testing::Test {
  public:
-  // All checks of a run so far, in order; filled by TearDown.
-  static std::vector<Result>& Results();
+  // What is told of each check: first what it is about, not judged yet, and in
+  // the end how it came out. Set once by the checker's main.
+  static void SetReporter(std::function<void(const Result&)> report);
 
   // Where the program called `name` is; set once by the checker's main.
   static void SetProgram(const std::string& name, const std::string& path);
+
+  // The folder of the check that this process runs; set before it begins.
+  static void SetFolder(ScratchDir* folder);
+
+  // When the last check of this run must have ended. Fixed at the first call.
+  static absl::Time EndOfRun();
+
+  // Whether strace is there and may trace: some containers forbid ptrace. Asked
+  // before any judged program runs, which could have a hand in it.
+  static bool CanTrace();
 
  protected:
   friend class Process;
@@ -62,10 +76,26 @@ class Check : public testing::Test {
   ~Check() override;
   void TearDown() override;
 
+  // In the constructor of a fixture whose checks judge `program` alone.
+  void Judges(absl::string_view program);
+
   // First in every check: its points, the fact it is about, why a program may
-  // fail it and where to read.
+  // fail it, and where that is taught and promised.
+  void About(Points points, absl::string_view title, absl::string_view why,
+             Place place);
   void About(Points points, absl::string_view title, absl::string_view why,
              absl::string_view read);
+
+  // From here on a failure has this reason (and place) instead of About's:
+  // one check can fail for causes that have nothing to do with each other.
+  void Because(absl::string_view why, Place place);
+  void Because(absl::string_view why);
+  // From here on it has those of About again.
+  void BecauseOfTheWhole();
+
+  // A new part of a check that has several: a failure tells the steps of its
+  // own part only.
+  void Part(absl::string_view title);
 
   // Runs `program` with `args`. As "name_asan" when `sanitized`: the same
   // source under AddressSanitizer, which ends it at the first byte out of
@@ -171,9 +201,12 @@ class Check : public testing::Test {
               absl::FunctionRef<int()> act);
   void PutOnDisguise(const Person& who) const;
 
+  // Names the programs that have printed and not flushed, if any have.
+  void LookForUnflushed();
+
   Story story_;
   Result result_;
-  ScratchDir scratch_;
+  ScratchDir& scratch_;
   std::string socket_path_;
   bool listened_here_ = false;  // A program, at socket_path_.
   ipc::UniqueFd host_;

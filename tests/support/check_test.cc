@@ -395,14 +395,41 @@ TEST_F(CheckTest, CheckerWithoutDescriptorsLetsNobodyPass) {
       Judge("KeepsFewDescriptors",
             absl::StrCat(kListen, " out=\"$PWD\" starve-parent accept drain >",
                          where));
-  EXPECT_EQ(run.ending, "exit status 2");
+  EXPECT_EQ(run.ending, "exit status 1");
   EXPECT_THAT(run.err, ContainsRegex("checker: open /proc/.*: Too many open "
                                      "files\n$"));
-  // It could not tidy up behind itself.
+  EXPECT_THAT(run.out,
+              HasSubstr("????  KeepsFewDescriptors: the program has one "
+                        "socket\n      not judged: the checker did "
+                        "not get to its end: exit status 2\n"));
   std::string left;
   std::ifstream(where) >> left;
   ASSERT_THAT(left, StartsWith("/tmp/lab"));
-  std::filesystem::remove_all(left);
+  EXPECT_NE(access(left.c_str(), F_OK), 0) << "it is tidied up all the same";
+}
+
+TEST_F(CheckTest, KillingTheCheckerIsToldAndCostsTheCheckOnly) {
+  const Judged run =
+      RunChecker({"--lab=sample", "program=" + Program("kill-parent hang")});
+  EXPECT_EQ(run.ending, "exit status 1");
+  EXPECT_THAT(run.out,
+              HasSubstr("????  Serves: the program serves a client\n"
+                        "      not judged: the checker did not get to its "
+                        "end: killed by SIGKILL\n"));
+  EXPECT_THAT(run.out, HasSubstr("ok    Refuses: the program refuses\n"));
+  EXPECT_THAT(
+      run.out,
+      HasSubstr(
+          "2 of 4 checks passed, 2 not judged, 1 not run; core 1 of 6 points"));
+}
+
+TEST_F(CheckTest, MissingFlushIsNamed) {
+  const Judged run = Judge(
+      "Serves", absl::StrCat(kListen, " accept drain print='served\n' hang"));
+  EXPECT_EQ(run.ending, "exit status 1");
+  EXPECT_THAT(run.out, HasSubstr("    unflushed program keeps 7 bytes in the "
+                                 "buffer of stdout: \"served\\n\"\n"));
+  EXPECT_THAT(run.out, HasSubstr("Call fflush(stdout)"));
 }
 
 TEST_F(CheckTest, FoldersThatNobodyMayEnterAreRemoved) {

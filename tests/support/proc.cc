@@ -378,23 +378,26 @@ std::vector<ipc::SocketAddress> UdpNames(pid_t pid) {
   return names;
 }
 
-std::vector<pid_t> Descendants(pid_t pid) {
+std::vector<pid_t> Children(pid_t pid) {
   std::vector<pid_t> found;
-  std::vector<pid_t> parents = {pid};
-  while (!parents.empty()) {
-    const std::string folder = absl::StrFormat("/proc/%d/task", parents.back());
-    parents.pop_back();
-    for (int thread : NumbersIn(folder)) {
-      const std::string children =
-          ReadFile(absl::StrCat(folder, "/", thread, "/children"));
-      for (absl::string_view word :
-           absl::StrSplit(children, ' ', absl::SkipWhitespace())) {
-        int child;
-        if (!absl::SimpleAtoi(word, &child)) continue;
-        found.push_back(child);
-        parents.push_back(child);
-      }
+  const std::string folder = absl::StrFormat("/proc/%d/task", pid);
+  for (int thread : NumbersIn(folder)) {
+    const std::string children =
+        ReadFile(absl::StrCat(folder, "/", thread, "/children"));
+    for (absl::string_view word :
+         absl::StrSplit(children, ' ', absl::SkipWhitespace())) {
+      int child;
+      if (absl::SimpleAtoi(word, &child)) found.push_back(child);
     }
+  }
+  return found;
+}
+
+std::vector<pid_t> Descendants(pid_t pid) {
+  std::vector<pid_t> found = Children(pid);
+  for (size_t i = 0; i < found.size(); ++i) {
+    const std::vector<pid_t> more = Children(found[i]);
+    found.insert(found.end(), more.begin(), more.end());
   }
   return found;
 }

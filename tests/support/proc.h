@@ -65,6 +65,9 @@ std::vector<ipc::SocketAddress> TcpListeners(pid_t pid);
 // connected to nobody: getaddrinfo(3) connects one now and then.
 std::vector<ipc::SocketAddress> UdpNames(pid_t pid);
 
+// The children of `pid`, zombies included.
+std::vector<pid_t> Children(pid_t pid);
+
 // All descendants of `pid`, not itself, zombies included.
 std::vector<pid_t> Descendants(pid_t pid);
 
