@@ -36,7 +36,7 @@ die() {
 
 # What this machine knows of a mirror of Debian and of the way to it.
 find_mirror() {
-  apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(REPO_URI)' Identifier: Packages 2>/dev/null |
+  apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(REPO_URI)' "Identifier: Packages" 2>/dev/null |
     sed -n 's/^Debian|Debian|main|//p' | head -n 1
 }
 apt_settings() { apt-config dump | grep -E '^Acquire::(https?::|Check-|Retries|ForceIPv)' || true; }
