@@ -14,7 +14,7 @@ mount --bind /dev dev
 mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts dev/pts
 mount -t tmpfs -o mode=1777 tmpfs dev/shm
 mount --bind "$packages" var/cache/apt/archives
-clean=(env -i HOME=/root LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
+clean=(env -i ${CI:+CI="$CI"} HOME=/root LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
 if [[ $namespaces == yes ]]; then
   pivot_root . mnt
   cd /
