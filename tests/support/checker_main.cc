@@ -1,12 +1,13 @@
 // main() of every lab's checker.
 //
-//   checker --lab=NAME [--mutant=PATCH | --starter=CHECK] [--copies=N]
-//           PROGRAM=PATH...
+//   checker --lab=NAME [--mutant=PATCH | --starter=CHECK | --nothing-passes]
+//           [--copies=N] PROGRAM=PATH...
 //
 // Judges the programs and exits with 0 if every check passes, 1 if one fails or
 // could not be judged. With --mutant, 0 if exactly those checks fail that PATCH
 // names in its lines "Caught-by: CHECK"; under a sanitizer, or with "Caught-by:
 // ...", those and others. With --starter, 0 if the story told first is CHECK's.
+// With --nothing-passes, 0 if no check passes.
 // GoogleTest's own filter works as well: --gtest_filter=*.CHECK.
 //
 // Each check runs in a copy of the checker of its own, N of them at the same
@@ -144,8 +145,15 @@ std::vector<std::string> NamesIn(const std::string& patch) {
   return names;
 }
 
-int Verdict(const std::string& mutant, const std::string& starter,
-            const std::vector<Result>& results) {
+// What the programs are, where the verdict is not about them but about the
+// checks.
+struct Judged {
+  std::string mutant, starter;
+  bool nothing_passes = false;
+};
+
+int Verdict(const Judged& judged, const std::vector<Result>& results) {
+  const auto& [mutant, starter, nothing_passes] = judged;
   std::vector<std::string> failed, skipped;
   bool all_judged = true;
   for (const Result& result : results) {
@@ -187,6 +195,15 @@ int Verdict(const std::string& mutant, const std::string& starter,
     if (!failed.empty()) printf("it failed first at %s\n", failed[0].c_str());
     return failed.empty() || failed[0] != starter ? kFailed : 0;
   }
+  if (nothing_passes) {
+    int passed = 0;
+    for (const Result& result : results) {
+      if (!result.passed || !result.skipped.empty()) continue;
+      printf("a program that does nothing passes %s\n", result.check.c_str());
+      ++passed;
+    }
+    return passed == 0 ? 0 : kFailed;
+  }
   return failed.empty() && all_judged ? 0 : kFailed;
 }
 
@@ -209,16 +226,19 @@ int Main(int argc, char** argv) {
   unsetenv("XML_OUTPUT_FILE");  // Or each copy would write its own there.
   unsetenv("GTEST_OUTPUT");
   testing::InitGoogleTest(&argc, argv);
-  std::string lab, mutant, starter;
+  std::string lab;
+  Judged judged;
   int copies = UsualCopies();
   for (int i = 1; i < argc; ++i) {
     absl::string_view arg = argv[i];
     if (absl::ConsumePrefix(&arg, "--lab=")) {
       lab = std::string(arg);
     } else if (absl::ConsumePrefix(&arg, "--mutant=")) {
-      mutant = std::string(arg);
+      judged.mutant = std::string(arg);
     } else if (absl::ConsumePrefix(&arg, "--starter=")) {
-      starter = std::string(arg);
+      judged.starter = std::string(arg);
+    } else if (arg == "--nothing-passes") {
+      judged.nothing_passes = true;
     } else if (absl::ConsumePrefix(&arg, "--copies=")) {
       if (!absl::SimpleAtoi(arg, &copies) || copies < 1) {
         fprintf(stderr, "checker: %s: must be a number, 1 or more\n", argv[i]);
@@ -254,7 +274,7 @@ int Main(int argc, char** argv) {
   const std::vector<Result> results = RunChecks(tests, copies);
   fputs(Summary(lab, results).c_str(), stdout);
   WriteXml(xml_path, Xml(lab, results));
-  return Verdict(mutant, starter, results);
+  return Verdict(judged, results);
 }
 
 }  // namespace

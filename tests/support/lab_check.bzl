@@ -86,7 +86,7 @@ def _check(name, lab, programs, args = [], data = [], **kwargs):
         size = "small",
         args = ["--lab=" + lab] + args +
                [_arg(program, label) for program, label in programs.items()],
-        data = data + programs.values(),
+        data = data + {label: None for label in programs.values()}.keys(),
         judge = "//tests/%s:checker" % lab,
         **kwargs
     )
@@ -110,7 +110,52 @@ def lab_programs(name, programs, tags = []):
         tags = tags,
     )
 
-def lab_tests(name, programs, first_failure):
+# How a program can do nothing: see tests/support/null/null.cc.
+_NULL = {
+    "exits": 0,
+    "fails": 1,
+    "refuses": 2,
+    "waits": 3,
+    "echoes": 4,
+    "recites": 5,
+}
+
+def _null_tests(lab, programs, transcript):
+    """Tests that programs which do nothing, each in its own way, pass no check."""
+    native.genrule(
+        name = "null/transcript",
+        testonly = True,
+        srcs = [transcript],
+        outs = ["null/transcript.inc"],
+        cmd = "(printf 'R\"transcript(' && cat $< && printf ')transcript\"') > $@",
+    )
+    for how, number in _NULL.items():
+        binary = "null/" + how
+        cc_binary(
+            name = binary,
+            testonly = True,
+            srcs = [
+                "//tests/support:null/null.cc",
+                "null/transcript.inc",
+            ],
+            copts = [
+                "-DHOW=%d" % number,
+                "-DTRANSCRIPT='\"tests/%s/null/transcript.inc\"'" % lab,
+                "-I$(GENDIR)",
+            ],
+        )
+        _check(
+            name = binary + "_test",
+            lab = lab,
+            args = ["--nothing-passes"],
+            programs = {
+                program + build: ":" + binary
+                for program in programs
+                for build in [_PLAIN, _SANITIZED]
+            },
+        )
+
+def lab_tests(name, programs, first_failure, null_programs = False):
     """Tests that the checks of a lab are right, and its documents true.
 
     - The starter compiles, and fails first at `first_failure`.
@@ -122,11 +167,13 @@ def lab_tests(name, programs, first_failure):
       in the other checks. The other mutants do not run under it, which is half of
       what there is to build.
     - Each variants/PROGRAM_*.cc passes all checks beside the reference.
+    - Programs that do nothing pass no check.
 
     Args:
       name: of the lab.
       programs: their names.
       first_failure: name of a check.
+      null_programs: whether the last of these is tested.
     """
     reference = {
         program + build: "//solutions/%s:%s" % (name, program + build)
@@ -163,6 +210,8 @@ def lab_tests(name, programs, first_failure):
         data = [":demo", transcript] + plain.values(),
         judge = "//tests/support:demo_judge",
     )
+    if null_programs:
+        _null_tests(name, programs, transcript)
 
     for patch in native.glob(["mutants/**/*.patch"]):
         mutant = patch[:-len(".patch")]
