@@ -78,7 +78,9 @@ bool IsAlive(pid_t pid);
 // proc(5).
 std::string CommandName(pid_t pid);
 
-// How many threads of `pid` do not sleep right now.
+// Those threads of `pid` that do not sleep right now, and how many they are. A
+// thread that is traced by us runs, unless a signal has stopped it.
+std::vector<pid_t> RunningThreadIds(pid_t pid);
 int RunningThreads(pid_t pid);
 
 // Whether every thread of `pid` is stopped by a signal.
