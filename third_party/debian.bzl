@@ -31,7 +31,7 @@ def use_cpp_toolchain(mandatory = True):
     return ["@bazel_tools//tools/cpp:toolchain_type"]
 """
 
-_LOAD_OURS = """grep -rl '"use_cpp_toolchain"' cc | xargs sed -i \
+_LOAD_OURS = """grep -rl '"use_cpp_toolchain"' cc | xargs -r sed -i \
 's|, "use_cpp_toolchain")|)\\nload("@rules_cc//cc/private:use_cpp_toolchain.bzl", "use_cpp_toolchain")|'
 """
 
