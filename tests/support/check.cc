@@ -585,8 +585,16 @@ bool Check::Await(absl::string_view expected,
       break;
     }
     case Waited::kBlocked:
-      Fail(expected, absl::StrCat("nobody will ever move again: ",
-                                  supervisor_->detail()));
+      Fail(expected,
+           absl::StrCat("this never happens: ", supervisor_->detail()));
+      break;
+    case Waited::kSpins:
+      Fail(expected, supervisor_->detail());
+      story_.Explain(
+          "The program never sleeps: it makes the same calls again and again, "
+          "and none of them waits or moves a byte. Find the loop that makes "
+          "these calls, and the result that should end it or send it to "
+          "sleep.");
       break;
     case Waited::kBroke:
       Fail(expected, supervisor_->detail());

@@ -1,6 +1,7 @@
 #include "tests/support/tracer.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -17,7 +18,6 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "lib/errno_status.h"
-#include "tests/support/supervisor.h"
 #include "tests/support/tracer_loop.h"
 
 namespace harness {
@@ -190,14 +190,19 @@ absl::Status TryToTrace() {
   options.name = "cat";
   options.program = "/bin/cat";
   options.gate = (*tracer)->gate();
-  Supervisor supervisor(absl::Now() + kPatience);
-  const auto child = supervisor.Spawn(options);
+  const auto child = Child::Spawn(options);
   (*tracer)->CloseGate();
   if (!child.ok()) {
     return absl::UnavailableError(absl::StrCat("ptrace is not permitted here: ",
                                                child.status().message()));
   }
-  supervisor.WaitUntil([&] { return (*child)->ended(); });
+  const absl::Time deadline = absl::Now() + kPatience;
+  for ((*child)->Pump(); !(*child)->ended() && absl::Now() < deadline;
+       (*child)->Pump()) {
+    std::vector<pollfd> entries;
+    (*child)->AddPollEntries(&entries);
+    poll(entries.data(), entries.size(), 10);
+  }
   if ((*tracer)->Suffered(0) && (*child)->ended() &&
       WIFEXITED((*child)->wait_status()) &&
       WEXITSTATUS((*child)->wait_status()) == 1) {
