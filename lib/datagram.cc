@@ -48,7 +48,7 @@ absl::Status SendTo(int fd, absl::Span<const char> data,
 }
 
 absl::StatusOr<ReceivedDatagram> ReceiveFrom(int fd, absl::Span<char> buffer) {
-  absl::StatusOr<ReceivedDatagram> received(absl::in_place);
+  absl::StatusOr<ReceivedDatagram> received{ReceivedDatagram()};
   ReceivedDatagram& datagram = *received;
   const ssize_t size =
       datagram.from.FillBy([&](sockaddr* address, socklen_t* length) {

@@ -10,7 +10,7 @@ absl::Status SendFds(int socket, absl::Span<const char> data,
 }
 
 absl::StatusOr<ReceivedFds> ReceiveFds(int socket, absl::Span<char> buffer) {
-  absl::StatusOr<ReceivedFds> received(absl::in_place);
+  absl::StatusOr<ReceivedFds> received{ReceivedFds()};
   absl::Status status =
       ReceiveMessage(socket, buffer, &received->size, &received->fds, nullptr);
   if (!status.ok()) received = std::move(status);

@@ -31,7 +31,7 @@ def use_cpp_toolchain(mandatory = True):
     return ["@bazel_tools//tools/cpp:toolchain_type"]
 """
 
-_LOAD_OURS = """grep -rl '"use_cpp_toolchain"' cc | xargs sed -i \
+_LOAD_OURS = """grep -rl '"use_cpp_toolchain"' cc | xargs -r sed -i \
 's|, "use_cpp_toolchain")|)\\nload("@rules_cc//cc/private:use_cpp_toolchain.bzl", "use_cpp_toolchain")|'
 """
 
@@ -83,6 +83,14 @@ def _debian_abseil_impl(ctx):
     ctx.file("BUILD.bazel", "")
 
 debian_abseil = repository_rule(implementation = _debian_abseil_impl, local = True)
+
+# JSON for Modern C++ ------------------------------------------------------------
+# nlohmann-json3-dev is headers only, where the compiler looks anyway.
+
+def _debian_nlohmann_json_impl(ctx):
+    ctx.file("BUILD.bazel", _PACKAGE_HEADER + 'cc_library(name = "json")\n')
+
+debian_nlohmann_json = repository_rule(implementation = _debian_nlohmann_json_impl)
 
 # Coverage ---------------------------------------------------------------------
 # Every cc_test names these tools, wanted or not; without them none is analysed.

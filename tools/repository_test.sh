@@ -56,7 +56,7 @@ form() {
   fi
 }
 form clang-format --dry-run --Werror "${cc[@]}"
-form shellcheck -x lab tools/*.sh tools/bench/*.sh .ci/run
+form shellcheck -x lab tools/*.sh tools/*/*.sh .ci/run
 form buildifier -mode=check -lint=warn "${build[@]}"
 
 ((breaches == 0))

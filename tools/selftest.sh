@@ -16,6 +16,10 @@ clean_up() {
 }
 trap clean_up EXIT
 
+# The compilers that CI runs are to find nothing to warn of.
+flags=()
+[[ ! ${CI-} ]] || flags=(--config=werror)
+
 passed=0 failed=0
 count() {
   if "${@:2}"; then
@@ -31,7 +35,7 @@ count() {
 # Every test of Bazel's, with Bazel's own progress.
 bazel_tests() {
   local events=$work/events status
-  "$LAB_BAZEL" test "${LAB_BAZEL_FLAGS[@]}" --show_result=0 \
+  "$LAB_BAZEL" test "${LAB_BAZEL_FLAGS[@]}" "${flags[@]}" --show_result=0 \
     --keep_going --test_summary=terse "--build_event_json_file=$events" \
     "--disk_cache=$compiled" //...
   status=$?
@@ -73,7 +77,7 @@ count_once() {
 in_a_copy() {
   if [[ ! -e $copy ]]; then
     mkdir "$copy" "$work/cache" && kit_files | tar -x -C "$copy" || return
-    printf 'build "--disk_cache=%s"\n' "$compiled" >"$copy/.bazelrc.user"
+    printf 'build "--disk_cache=%s" %s\n' "$compiled" "${flags[*]}" >"$copy/.bazelrc.user"
   fi
   XDG_CACHE_HOME=$work/cache "${@:1:2}" "$copy" "${@:3}"
 }

@@ -32,6 +32,7 @@ _lab_debian_needs=(
   "/usr/include/absl/base/config.h libabsl-dev"
   "/usr/include/gtest/gtest.h libgtest-dev"
   "/usr/include/gmock/gmock.h libgmock-dev"
+  "/usr/include/nlohmann/json.hpp nlohmann-json3-dev"
   "/usr/bin/pkg-config pkgconf"
 )
 
@@ -42,7 +43,9 @@ _lab_unfinished=/var/lib/misc/socket-lab-setup.unfinished
 lab_setup() {
   _lab_find_bazel
   _lab_find_missing
-  [[ ${#_lab_missing[@]} == 0 ]] || (_lab_install "$@")
+  [[ ${#_lab_missing[@]} != 0 ]] || return 0
+  (_lab_install "$@") || return
+  _lab_find_bazel  # Which flags it needs is known only now that it is there.
 }
 
 # Everything down to _lab_install runs before each command of ./lab, so it forks

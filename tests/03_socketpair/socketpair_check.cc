@@ -174,8 +174,11 @@ TEST_F(SocketPair, OneEndEach) {
         "handout, step 2; man 2 fork, man 2 socketpair");
   Process pair = StartAnswered();
   const pid_t child = ChildOf(pair);
-  for (const auto& [pid, name] : {std::make_pair(pair.pid(), "the parent"),
-                                  std::make_pair(child, "the child")}) {
+  const struct {
+    pid_t pid;
+    const char* name;
+  } processes[] = {{pair.pid(), "the parent"}, {child, "the child"}};
+  for (const auto& [pid, name] : processes) {
     if (over()) return;
     const int count = CountSockets(pid);
     pair.Expect(count == 1, absl::StrCat("one open socket in ", name),

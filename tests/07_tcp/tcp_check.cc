@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <climits>
 #include <fstream>
-#include <random>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,12 +16,15 @@
 #include "absl/strings/str_cat.h"
 #include "lib/socket.h"
 #include "lib/socket_address.h"
+#include "lib/unique_fd.h"
 #include "tests/support/check.h"
+#include "tests/support/ports.h"
 #include "tests/support/proc.h"
 
 namespace {
 
 using harness::Core;
+using harness::OwnPort;
 using harness::Peer;
 using harness::Process;
 using harness::Robust;
@@ -70,10 +73,24 @@ class Tcp : public harness::Check {
   Process StartClient(const SocketAddress& name,
                       const std::vector<std::string>& messages,
                       bool sanitized = false) {
+    RefuseSwapped(name.port());
     std::vector<std::string> args = {absl::StrCat("--address=", kLoopback),
                                      PortFlag(name.port())};
     args.insert(args.end(), messages.begin(), messages.end());
     return Start("client", args, sanitized);
+  }
+
+  // Listens in the place of the student's server, at `host`.
+  void HostAtOwnPort(const char* host) {
+    port_ = std::make_unique<OwnPort>(SOCK_STREAM);
+    RefuseSwapped(port_->number());
+    Host(*SocketAddress::Ip(host, port_->number()));
+  }
+
+  // A client without htons is to disturb no other program of this machine.
+  void RefuseSwapped(int port) {
+    swapped_.push_back(
+        harness::Refuse(SOCK_STREAM, kLoopback, OwnPort::Swapped(port)));
   }
 
   // A line of `length` random letters, without its newline.
@@ -102,19 +119,6 @@ class Tcp : public harness::Check {
   // Whether this machine has the address `host` of its own.
   static bool Has(const char* host) {
     return ipc::Listen(*SocketAddress::Ip(host, 0)).ok();
-  }
-
-  // A port that is free just now, of which none of the kernel's choice is, so
-  // that it stays free. Its two bytes differ.
-  static int FreePort() {
-    static std::random_device random;
-    while (true) {
-      const int port = 10000 + static_cast<int>(random() % 20000);
-      if (port >> 8 != (port & 0xff) &&
-          ipc::Listen(*SocketAddress::Ip(kLoopback, port)).ok()) {
-        return port;
-      }
-    }
   }
 
   // Lines of 1000 letters, more of them than the kernel keeps: what we send,
@@ -163,6 +167,10 @@ class Tcp : public harness::Check {
     }
     return count;
   }
+
+ private:
+  std::unique_ptr<OwnPort> port_;
+  std::vector<ipc::UniqueFd> swapped_;
 };
 
 // The transcript
@@ -197,16 +205,15 @@ TEST_F(Tcp, ListensAtThatPort) {
       "Without htons port 5000, 0x1388, becomes 0x8813, 34835. A client that "
       "makes the same mistake finds it all the same, and nobody else does.",
       "handout, step 2; man 3 htons, man 7 ip");
-  const int port = FreePort();
+  const OwnPort port(SOCK_STREAM);
   SocketAddress name;
-  Process server = StartServer({PortFlag(port)}, &name);
-  const int swapped = (port & 0xff) << 8 | port >> 8;
-  server.Expect(
-      name.port() == port, absl::StrCat("it listens at port ", port),
-      absl::StrCat("at port ", name.port(),
-                   name.port() == swapped ? ", the same bytes the other way "
-                                            "round"
-                                          : ""));
+  Process server = StartServer({PortFlag(port.number())}, &name);
+  server.Expect(name.port() == port.number(),
+                absl::StrCat("it listens at port ", port.number()),
+                absl::StrCat("at port ", name.port(),
+                             name.port() == port.swapped()
+                                 ? ", the same bytes the other way round"
+                                 : ""));
 }
 
 TEST_F(Tcp, SaysWhereItListens) {
@@ -272,8 +279,9 @@ TEST_F(Tcp, RestartsAtOnce) {
       "TIME-WAIT. Meanwhile bind refuses the port, EADDRINUSE, unless both the "
       "old and the new socket have SO_REUSEADDR, set before bind.",
       "handout, step 3; man 7 socket, man 7 tcp");
+  const OwnPort port(SOCK_STREAM);
   SocketAddress name;
-  Process server = StartServer({PortFlag(FreePort())}, &name);
+  Process server = StartServer({PortFlag(port.number())}, &name);
   Peer client = Connect(name, "a client");
   const std::string line = Line();
   client.Send(line + "\n", "a line");
@@ -661,7 +669,7 @@ TEST_F(Tcp, StaysInItsMemory) {
   client.Close();
   server.Exits(0);
 
-  Host(*SocketAddress::Ip(kLoopback, 0));
+  HostAtOwnPort(kLoopback);
   Process sender = StartClient(HostAddress(), {Line(kLineSize - 1)},
                                /*sanitized=*/true);
   Peer host = Accept();
@@ -732,7 +740,7 @@ TEST_F(Tcp, ClientEndsItsHalf) {
         "file. close would send that as well, and throw away the answers: "
         "shutdown(SHUT_WR) ends what you send and nothing else.",
         "handout, step 8; man 2 shutdown");
-  Host(*SocketAddress::Ip(kLoopback, 0));
+  HostAtOwnPort(kLoopback);
   const std::string one = Line(), two = Line(kLineSize - 1);
   Process client = StartClient(HostAddress(), {one, two});
   Peer host = Accept();
@@ -757,7 +765,7 @@ TEST_F(Tcp, ClientMissesAnswers) {
         "that all is well. Count the answers, and do not take the beginning "
         "of one for the whole.",
         "handout, step 8 and the contract");
-  Host(*SocketAddress::Ip(kLoopback, 0));
+  HostAtOwnPort(kLoopback);
   const std::string first = Answer(1, Line());
   for (size_t size : {first.size(), first.size() - 1}) {
     std::vector<std::string> messages = {Line()};
@@ -779,7 +787,7 @@ TEST_F(Tcp, ClientOutlivesServer) {
         "which ends the program without a word. MSG_NOSIGNAL makes it an "
         "error, which you can report.",
         "handout, step 8; man 2 send, man 7 signal");
-  Host(*SocketAddress::Ip(kLoopback, 0));
+  HostAtOwnPort(kLoopback);
   Process client =
       StartStoppedAfter("connect", "client",
                         {"--address=127.0.0.1", PortFlag(HostAddress().port()),
@@ -794,7 +802,9 @@ TEST_F(Tcp, ClientNamesTheError) {
         "ECONNREFUSED: the machine is there, and nobody listens at that port. "
         "A status of 0 would mean that all was answered.",
         "handout, step 4; man 2 connect");
-  Start("client", {"--address=127.0.0.1", PortFlag(FreePort()), Line()})
+  const OwnPort port(SOCK_STREAM);
+  const auto closed = harness::Refuse(SOCK_STREAM, kLoopback, port.number());
+  Start("client", {"--address=127.0.0.1", PortFlag(port.number()), Line()})
       .Refuses({"connect", "ECONNREFUSED"});
 }
 
@@ -806,7 +816,10 @@ TEST_F(Tcp, ClientTriesEveryAddress) {
         "handout, step 9; man 3 getaddrinfo, ai_next");
   if (!Has("::1")) Skip("this machine has no IPv6");
   for (const char* address : {kLoopback, "::1"}) {
-    Host(*SocketAddress::Ip(address, 0));
+    HostAtOwnPort(address);
+    const auto closed =
+        harness::Refuse(SOCK_STREAM, address == kLoopback ? "::1" : kLoopback,
+                        HostAddress().port());
     const std::string line = Line();
     Process client = Start("client", {PortFlag(HostAddress().port()), line});
     Peer host = Accept();
@@ -834,8 +847,11 @@ TEST_F(Tcp, RefusesBadUsage) {
   for (const auto& [program, flag] : calls) {
     Start(program, {flag}).Refuses({}, /*status=*/2);
   }
-  Start("client", {PortFlag(FreePort()), Line(kLineSize)}).Refuses({}, 2);
-  Start("client", {PortFlag(FreePort()), "two\nlines"}).Refuses({}, 2);
+  const OwnPort port(SOCK_STREAM);
+  for (const std::string& message :
+       {Line(kLineSize), std::string("two\nlines")}) {
+    Start("client", {PortFlag(port.number()), message}).Refuses({}, 2);
+  }
 }
 
 }  // namespace

@@ -19,6 +19,7 @@
 #include "lib/socket.h"
 #include "lib/socket_address.h"
 #include "tests/support/check.h"
+#include "tests/support/ports.h"
 #include "tests/support/proc.h"
 #include "tests/support/story.h"
 
@@ -223,18 +224,6 @@ class Udp : public harness::Check {
     return ipc::Bind(*SocketAddress::Ip(host, 0), SOCK_DGRAM).ok();
   }
 
-  // A port that is free just now, of which none of the kernel's choice is, so
-  // that it stays free. Its two bytes differ.
-  static int FreePort() {
-    while (true) {
-      const int port = static_cast<int>(RandomNumber(10000, 29999));
-      if (port >> 8 != (port & 0xff) &&
-          ipc::Bind(*SocketAddress::Ip(kLoopback, port), SOCK_DGRAM).ok()) {
-        return port;
-      }
-    }
-  }
-
   // Whether it has 3 lines on stderr, and so on.
   static void ExpectErrors(Process program, int count) {
     const std::string err = program.err();
@@ -276,7 +265,8 @@ TEST_F(Udp, WaitsWhereItSays) {
         "order, the high byte first. Which one the kernel chose only "
         "getsockname tells.",
         "handout, step 1; man 7 udp, man 2 getsockname");
-  for (const int port : {0, FreePort()}) {
+  const harness::OwnPort own(SOCK_DGRAM);
+  for (const int port : {0, own.number()}) {
     SocketAddress name;
     Process server = StartServer({absl::StrCat("--port=", port)}, &name);
     server.Expect(name.port() == port || port == 0,
@@ -1091,8 +1081,10 @@ TEST_F(Udp, ConnectionRefused) {
         "a connected socket with its next call, once. To wait and to try again "
         "is to hide what you know.",
         "handout, step 4; man 7 udp");
+  const harness::OwnPort port(SOCK_DGRAM);
+  const auto closed = harness::Refuse(SOCK_DGRAM, kLoopback, port.number());
   Process client =
-      Start("client", {absl::StrCat("--port=", FreePort()), "--timeout=100",
+      Start("client", {absl::StrCat("--port=", port.number()), "--timeout=100",
                        "--tries=2", RandomText(20), "next"});
   client.Refuses({"ECONNREFUSED"});
   client.Expect(!absl::StrContains(client.out(), "again"),

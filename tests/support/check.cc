@@ -1,15 +1,12 @@
 #include "tests/support/check.h"
 
 #include <fcntl.h>
-#include <linux/sockios.h>
 #include <signal.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,23 +15,21 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <map>
 #include <random>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "absl/types/span.h"
 #include "lib/errno_status.h"
-#include "lib/fd_passing.h"
 #include "lib/socket.h"
 #include "lib/socket_address.h"
 #include "tests/support/other_uid.h"
 #include "tests/support/proc.h"
+#include "tests/support/stderr_digest.h"
+#include "tests/support/unflushed.h"
 
 namespace harness {
 namespace {
@@ -47,11 +42,6 @@ constexpr absl::Duration kPatience = absl::Seconds(10);
 // ends a small test, so that the verdict is ours to tell.
 constexpr absl::Duration kBudget = absl::Seconds(50);
 
-absl::Time Deadline() {
-  static const absl::Time end_of_run = absl::Now() + kBudget;
-  return std::min(absl::Now() + kPatience, end_of_run);
-}
-
 // Leaks are not what the labs are about, and looking for them takes ptrace,
 // which strace needs. Said to every program: with --config=asan all have a
 // sanitizer.
@@ -59,19 +49,6 @@ constexpr char kAsanOptions[] =
     "ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0";
 
 constexpr char kStrace[] = "/usr/bin/strace";
-
-// As recv(2); `sender` is who sent it.
-ssize_t ReceiveFrom(int fd, char* buffer, size_t size, ucred* sender) {
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(*sender))];
-  iovec part = {buffer, size};
-  msghdr message = {nullptr, 0, &part, 1, control, sizeof(control), 0};
-  const ssize_t count = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
-  const cmsghdr* first = count > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
-  if (first && first->cmsg_type == SCM_CREDENTIALS) {
-    memcpy(sender, CMSG_DATA(first), sizeof(*sender));
-  }
-  return count;
-}
 
 // Beside this checker, in its runfiles.
 constexpr char kOtherUid[] = "tests/support/libother_uid.so";
@@ -81,60 +58,23 @@ ipc::UniqueFd StreamSocket(int family) {
       socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
 
-// Whether the other end, in this network namespace, has read all that was sent
-// on `fd`. For TCP, SIOCOUTQ counts what has not arrived yet.
-bool AllRead(int fd) {
-  int unsent = 0;
-  if (ioctl(fd, SIOCOUTQ, &unsent) < 0 || unsent > 0) return false;
-  const auto local = ipc::LocalAddress(fd), remote = ipc::PeerAddress(fd);
-  if (!local.ok() || !remote.ok() || local->family() == AF_UNIX) return true;
-  for (const IpSocket& socket : TcpSockets()) {
-    if (socket.unread > 0 && socket.local.port() == remote->port() &&
-        socket.remote.port() == local->port()) {
-      return false;
-    }
-  }
-  return true;
-}
-
 // For programs whose output is as big as what they are fed.
 constexpr size_t kMuchOutput = size_t{16} << 20;
 
-// As send and recv, with descriptors. What is sent is small: all of it goes.
-ssize_t SendWithFds(int fd, absl::string_view bytes,
-                    const std::vector<int>& fds) {
-  const absl::Status status = ipc::SendFds(fd, bytes, fds);
-  errno = ipc::StatusErrno(status);
-  return status.ok() ? static_cast<ssize_t>(bytes.size()) : -1;
+ScratchDir* folder = nullptr;
+
+std::function<void(const Result&)>& Reporter() {
+  static auto& reporter = *new std::function<void(const Result&)>;
+  return reporter;
 }
 
-ssize_t ReceiveWithFds(int fd, char* buffer, size_t size,
-                       std::vector<ipc::UniqueFd>* fds) {
-  auto received = ipc::ReceiveFds(fd, absl::MakeSpan(buffer, size));
-  if (!received.ok()) {
-    errno = ipc::StatusErrno(received.status());
-    return -1;
+// At most three lines.
+absl::string_view LastLines(absl::string_view text) {
+  size_t start = text.size();
+  for (int lines = 0; lines < 4 && start != text.npos && start > 0; ++lines) {
+    start = text.rfind('\n', start - 1);
   }
-  std::move(received->fds.begin(), received->fds.end(),
-            std::back_inserter(*fds));
-  return static_cast<ssize_t>(received->size);
-}
-
-// Whether strace is there and may trace: some containers forbid ptrace.
-bool CanTrace() {
-  static const bool can = [] {
-    ChildOptions options;
-    options.name = "strace";
-    options.program = kStrace;
-    options.args = {"-qq", "-o/dev/null", "/bin/true"};
-    Supervisor supervisor(absl::Now() + kPatience);
-    const auto child = supervisor.Spawn(options);
-    return child.ok() &&
-           supervisor.WaitUntil([&] { return (*child)->ended(); }) ==
-               Waited::kMet &&
-           (*child)->wait_status() == 0;
-  }();
-  return can;
+  return start == text.npos || start == 0 ? text : text.substr(start + 1);
 }
 
 std::map<std::string, std::string>& Programs() {
@@ -156,568 +96,102 @@ std::string CommandLine(const std::string& program,
   return line;
 }
 
-// The head of what a program wrote on stderr. Of a sanitizer's pages, the lines
-// that a learner needs: the error, where it happened, what was overrun.
-std::string StderrDigest(const std::string& text) {
-  constexpr size_t kLines = 6;
-  const bool sanitizer = absl::StrContains(text, "Sanitizer: ");
-  std::vector<std::string> lines;
-  for (absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
-    if (sanitizer && !absl::StrContains(line, "ERROR: ") &&
-        !absl::StrContains(line, ".cc:") &&
-        !absl::StrContains(line, "<== Memory access")) {
-      continue;
-    }
-    if (lines.size() == kLines) {
-      lines.push_back("...");
-      break;
-    }
-    lines.push_back(std::string(
-        absl::StripAsciiWhitespace(absl::string_view(line).substr(0, 160))));
-  }
-  return absl::StrJoin(lines, "\n");
-}
-
-// In the runfiles as well.
-constexpr char kCatalogue[] = "docs/errors.md";
-
-// The entries of the catalogue for the errors that `err` tells, each behind a
-// space: of "connect: No such file or directory (ENOENT)", " ENOENT".
-std::string CatalogueEntries(const std::string& err) {
-  std::string entries;
-  std::ifstream catalogue(kCatalogue);
-  for (std::string line; std::getline(catalogue, line);) {
-    absl::string_view name = line;
-    if (absl::ConsumePrefix(&name, "## ") &&
-        absl::StrContains(err, absl::StrCat("(", name, ")"))) {
-      absl::StrAppend(&entries, " ", name);
-    }
-  }
-  return entries;
-}
-
 }  // namespace
 
-// Process ---------------------------------------------------------------------
-
-void Process::ListensAt(const std::string& path) {
-  if (!child_ || check_->over()) return;
-  if (check_->Await(absl::StrCat("a stream socket of ", child_->name(),
-                                 " listens at ", path),
-                    [&] { return harness::ListensAt(child_->pid(), path); })) {
-    check_->Step("it listens there");
-    check_->listened_here_ |= path == check_->socket_path_;
-  }
-}
-
-void Process::ReceivesAt(const std::string& path) {
-  if (!child_ || check_->over()) return;
-  if (check_->Await(absl::StrCat("a datagram socket of ", child_->name(),
-                                 " is bound to ", path),
-                    [&] { return harness::ReceivesAt(child_->pid(), path); })) {
-    check_->Step("it has a datagram socket there");
-    check_->listened_here_ |= path == check_->socket_path_;
-  }
-}
-
-ipc::SocketAddress Process::ListensOnTcp() {
-  ipc::SocketAddress name;
-  if (!child_ || check_->over()) return name;
-  if (check_->Await(
-          absl::StrCat("a TCP socket of ", child_->name(), " listens"), [&] {
-            const auto names = TcpListeners(child_->pid());
-            if (!names.empty()) name = names[0];
-            return !names.empty();
-          })) {
-    check_->Step(absl::StrCat("it listens at ", name.ToString()));
-  }
-  return name;
-}
-
-ipc::SocketAddress Process::ReceivesOnUdp() {
-  ipc::SocketAddress name;
-  if (!child_ || check_->over()) return name;
-  if (check_->Await(
-          absl::StrCat("a UDP socket of ", child_->name(), " is bound"), [&] {
-            const auto names = UdpNames(child_->pid());
-            if (!names.empty()) name = names[0];
-            return !names.empty();
-          })) {
-    check_->Step(absl::StrCat("it waits at ", name.ToString()));
-  }
-  return name;
-}
-
-void Process::Prints(absl::string_view text) {
-  if (!child_ || check_->over()) return;
-  const auto agrees = [&] { return absl::StartsWith(child_->out(), text); };
-  const auto differs = [&] {
-    const size_t length = std::min(child_->out().size(), text.size());
-    return child_->out().compare(0, length, text.data(), length) != 0;
-  };
-  const absl::string_view last_line =
-      text.substr(text.find_last_of('\n', text.size() - 2) + 1);
-  if (check_->Await(
-          absl::StrCat(child_->name(), " prints ", Escaped(last_line)),
-          [&] { return agrees() || differs(); }) &&
-      !agrees()) {
-    check_->Fail(absl::StrCat("on the stdout of ", child_->name(),
-                              ", line by line: ", Escaped(text, 200)),
-                 Difference(text, child_->out()));
-  }
-}
-
-std::string Process::PrintsLine() {
-  std::string line;
-  if (!child_ || check_->over()) return line;
-  check_->Await(absl::StrCat(child_->name(), " prints a line"), [&] {
-    const size_t end = child_->out().find('\n');
-    if (end == std::string::npos) return false;
-    line = child_->out().substr(0, end + 1);
-    return true;
-  });
-  return line;
-}
-
-bool Process::EndedWith(int status) const {
-  return WIFEXITED(child_->wait_status()) &&
-         WEXITSTATUS(child_->wait_status()) == status;
-}
-
-void Process::AwaitEnd(absl::string_view expected) {
-  check_->Await(expected, [&] { return child_->ended(); });
-}
-
-void Process::Exits(int status) {
-  if (!child_ || check_->over()) return;
-  const std::string expected =
-      absl::StrCat(child_->name(), " ends with exit status ", status);
-  AwaitEnd(expected);
-  if (check_->over()) return;
-  if (!EndedWith(status)) check_->Fail(expected, child_->Ending());
-  check_->Step(absl::StrCat("it ended with ", child_->Ending()));
-}
-
-void Process::Exits(int status, absl::string_view output) {
-  if (!child_ || check_->over()) return;
-  AwaitEnd(
-      absl::StrCat(child_->name(), " prints all that it should, and ends"));
-  // What it printed tells more than the status, unless it was killed.
-  if (!check_->over() && WIFEXITED(child_->wait_status()) &&
-      child_->out() != output) {
-    check_->Fail(
-        absl::StrCat("in all, on the stdout of ", child_->name(), ": ",
-                     output.empty() ? "nothing" : Escaped(output, 200)),
-        Difference(output, child_->out()));
-  }
-  Exits(status);
-}
-
-void Process::Refuses(const std::vector<std::string>& words, int status) {
-  if (!child_ || check_->over()) return;
-  const std::string expected = absl::StrCat(
-      child_->name(), " ends with exit status ", status,
-      " and one line on stderr, starting with \"", child_->name(), ": \"",
-      words.empty() ? "" : " and containing ", absl::StrJoin(words, ", "));
-  AwaitEnd(expected);
-  if (check_->over()) return;
-  const std::string& err = child_->err();
-  const bool one_line = !err.empty() && err.find('\n') == err.size() - 1;
-  const bool says_all = std::all_of(
-      words.begin(), words.end(),
-      [&](const std::string& word) { return absl::StrContains(err, word); });
-  if (!EndedWith(status)) {
-    check_->Fail(expected, child_->Ending());
-  } else if (!one_line || !says_all ||
-             !absl::StartsWith(err, child_->name() + ": ")) {
-    check_->Fail(
-        expected,
-        absl::StrCat("on stderr: ", err.empty() ? "nothing" : Escaped(err)));
-  } else {
-    check_->Step(
-        absl::StrCat("it said ", Escaped(absl::StripSuffix(err, "\n"), 160)));
-  }
-}
-
-void Process::ComesDownTo(int most, absl::string_view what,
-                          absl::FunctionRef<int()> count) {
-  if (!child_ || check_->over()) return;
-  int seen = 0;
-  const auto down = [&] { return (seen = count()) <= most; };
-  if (check_->supervisor_->WaitUntil(down) != Waited::kMet) {
-    check_->Fail(absl::StrCat("at most ", most, " ", what),
-                 child_->ended()
-                     ? absl::StrCat("it ended first: ", child_->name(), ", ",
-                                    child_->Ending())
-                 : seen == INT_MAX ? kHidden
-                                   : absl::StrCat(seen));
-  }
-}
-
-bool Process::FallsAsleep() {
-  const auto used = [&] {
-    clockid_t clock;
-    timespec time = {};
-    if (clock_getcpuclockid(pid(), &clock) == 0) clock_gettime(clock, &time);
-    return absl::DurationFromTimespec(time);
-  };
-  const absl::Duration most = used() + absl::Milliseconds(200);
-  constexpr int kMoment = 5;  // Looks.
-  bool busy = false;
-  int quiet_looks = 0;
-  ComesDownTo(0, "threads that run", [&] {
-    const int running = RunningThreads(pid());
-    quiet_looks = running ? 0 : quiet_looks + 1;
-    busy = busy || used() > most;
-    return busy || quiet_looks >= kMoment ? 0 : std::max(running, 1);
-  });
-  return !busy;
-}
-
-void Process::ClosesOnExec(pid_t pid) {
-  if (!child_ || check_->over()) return;
-  std::string leaky;
-  for (const Descriptor& open : Descriptors(pid ? pid : child_->pid())) {
-    if (open.number > 2 && !open.close_on_exec) {
-      absl::StrAppend(&leaky, " ", open.number, " (", open.target, ")");
-    }
-  }
-  Expect(leaky.empty(), "every descriptor above 2 has FD_CLOEXEC",
-         "without it:" + leaky);
-}
-
-void Process::Stop() {
-  if (!child_ || check_->over()) return;
-  check_->Step(absl::StrCat(child_->name(), " was stopped, for a while"));
-  child_->Signal(SIGSTOP);
-  check_->Await(absl::StrCat(child_->name(), " stops"),
-                [&] { return IsStopped(child_->pid()); });
-}
-
-void Process::Continue() {
-  if (!child_ || check_->over()) return;
-  check_->Step(absl::StrCat(child_->name(), " goes on"));
-  child_->Signal(SIGCONT);
-  for (pid_t pid : Descendants(child_->pid())) kill(pid, SIGCONT);
-}
-
-void Process::Feed(absl::string_view bytes, absl::string_view what) {
-  if (!child_ || check_->over()) return;
-  check_->Step(absl::StrCat(child_->name(), " was fed ", what));
-  // One that reads no more has ended or will: what is expected next tells.
-  check_->Await(
-      absl::StrCat(child_->name(), " reads its standard input"),
-      [&] { return !child_->Feed(&bytes) || bytes.empty(); }, child_->input(),
-      POLLOUT);
-}
-
-void Process::EndInput() {
-  if (!child_ || check_->over()) return;
-  check_->Step(absl::StrCat("the standard input of ", child_->name(), " ends"));
-  child_->EndInput();
-}
-
-void Process::HoldOutput() {
-  if (!child_ || check_->over()) return;
-  check_->Step("nobody reads what it prints");
-  child_->HoldOutput(true);
-  check_->Await(absl::StrCat(child_->name(), " prints something"),
-                [&] { return child_->OutputWaits() > 0; });
-}
-
-void Process::ReadOutput() {
-  if (!child_ || check_->over()) return;
-  check_->Step("we read it, a little at a time");
-  child_->HoldOutput(false);
-}
-
-void Process::CloseOutput() {
-  if (!child_ || check_->over()) return;
-  check_->Step(
-      absl::StrCat("we closed the pipe that ", child_->name(), " prints into"));
-  child_->CloseOutput();
-}
-
-void Process::Signal(int signal, absl::string_view name) {
-  if (!child_ || check_->over()) return;
-  check_->Step(absl::StrCat(child_->name(), " was sent ", name));
-  child_->Signal(signal);
-}
-
-void Process::Expect(bool condition, absl::string_view expected,
-                     absl::string_view seen) {
-  if (child_ && !check_->over() && !condition) check_->Fail(expected, seen);
-}
-
-// Peer ------------------------------------------------------------------------
-
-void Peer::Send(absl::string_view bytes, absl::string_view what,
-                const std::vector<int>& fds) {
-  if (!fd_.valid() || check_->over()) return;
-  if (!what.empty()) check_->Step(absl::StrCat(name_, " sent ", what));
-  bool with_fds = !fds.empty();
-  int error = 0;
-  check_->Await(
-      absl::StrCat("the program reads what ", name_, " sends"),
-      [&] {
-        while (!bytes.empty()) {
-          const ssize_t count = with_fds ? SendWithFds(fd_.get(), bytes, fds)
-                                         : send(fd_.get(), bytes.data(),
-                                                bytes.size(), MSG_NOSIGNAL);
-          if (count < 0) {
-            error = errno == EAGAIN ? 0 : errno;
-            return error != 0;
-          }
-          bytes.remove_prefix(count);
-          with_fds = false;
-        }
-        return true;
-      },
-      fd_.get(), POLLOUT);
-  if (error) {
-    check_->Fail("the connection is there to be written to",
-                 absl::StrCat("the program closed it: ",
-                              ipc::ErrnoStatus("send", "", error).message()));
-  }
-}
-
-size_t Peer::SendUntilStuck(absl::string_view bytes, absl::string_view what) {
-  if (!fd_.valid() || check_->over()) return 0;
-  size_t sent = 0;
-  // Between two reads of a program that goes on, our buffer may be full and
-  // everybody asleep as well, but for a moment only.
-  constexpr absl::Duration kStuck = absl::Milliseconds(50);
-  absl::Time moved = absl::Now();
-  const auto nobody_runs = [] {
-    const std::vector<pid_t> pids = Descendants(getpid());
-    return std::all_of(pids.begin(), pids.end(),
-                       [](pid_t pid) { return RunningThreads(pid) == 0; });
-  };
-  check_->Await(
-      absl::StrCat("the program takes in some of what ", name_, " sends"),
-      [&] {
-        while (sent < bytes.size()) {
-          const ssize_t count = send(fd_.get(), bytes.data() + sent,
-                                     bytes.size() - sent, MSG_NOSIGNAL);
-          if (count < 0 && errno != EAGAIN) return true;
-          if (count < 0 && nobody_runs()) return absl::Now() - moved >= kStuck;
-          moved = absl::Now();
-          if (count < 0) return false;
-          sent += count;
-        }
-        return true;
-      },
-      fd_.get(), POLLOUT);
-  check_->Step(absl::StrCat(name_, " sent ", what, ", and reads nothing"));
-  return sent;
-}
-
-pid_t Peer::SendAs(const Person& who, absl::string_view bytes,
-                   absl::string_view what) {
-  if (!fd_.valid() || check_->over()) return 0;
-  const pid_t pid =
-      check_->ActAs(who, absl::StrCat("somebody else sends ", what), [&] {
-        const ssize_t count =
-            send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-        if (count < 0) return errno;
-        return count == static_cast<ssize_t>(bytes.size()) ? 0 : EMSGSIZE;
-      });
-  check_->Step(absl::StrCat("process ", pid, " sent ", what,
-                            ", on the same connection"));
-  return pid;
-}
-
-void Peer::AwaitRead() {
-  if (!fd_.valid() || check_->over()) return;
-  check_->Await(absl::StrCat("the program reads all that ", name_, " sent"),
-                [&] { return AllRead(fd_.get()); });
-}
-
-void Peer::StopReading() {
-  if (!fd_.valid() || check_->over()) return;
-  check_->Step(absl::StrCat(name_, " reads no more"));
-  shutdown(fd_.get(), SHUT_RD);
-}
-
-void Peer::StopWriting() {
-  if (!fd_.valid() || check_->over()) return;
-  check_->Step(absl::StrCat(name_, " ended its half, and still reads"));
-  shutdown(fd_.get(), SHUT_WR);
-}
-
-std::string Peer::ReceiveUpTo(
-    size_t count, absl::string_view expected,
-    absl::FunctionRef<ssize_t(char* buffer, size_t size)> receive) {
-  std::string received;
-  if (!fd_.valid() || check_->over()) return received;
-  check_->Await(
-      expected,
-      [&] {
-        char buffer[4096];
-        while (received.size() < count) {
-          const ssize_t got = receive(
-              buffer, std::min(sizeof(buffer), count - received.size()));
-          if (got < 0) return errno != EAGAIN;
-          if (got == 0) return true;
-          received.append(buffer, got);
-        }
-        return true;
-      },
-      fd_.get(), POLLIN);
-  return received;
-}
-
-std::string Peer::ReceiveAll() {
-  constexpr size_t kTooMuch = size_t{1} << 20;
-  return ReceiveUpTo(kTooMuch, "the program ends the connection",
-                     [&](char* buffer, size_t size) {
-                       return recv(fd_.get(), buffer, size, 0);
-                     });
-}
-
-std::string Peer::Receive(size_t count) {
-  return ReceiveExactly(count, [&](char* buffer, size_t size) {
-    return recv(fd_.get(), buffer, size, 0);
-  });
-}
-
-std::string Peer::Receive(size_t count, std::vector<ipc::UniqueFd>* fds) {
-  return ReceiveExactly(count, [&](char* buffer, size_t size) {
-    return ReceiveWithFds(fd_.get(), buffer, size, fds);
-  });
-}
-
-std::string Peer::Receive(size_t count, ucred* sender) {
-  return ReceiveExactly(count, [&](char* buffer, size_t size) {
-    return ReceiveFrom(fd_.get(), buffer, size, sender);
-  });
-}
-
-std::string Peer::ReceiveExactly(
-    size_t count,
-    absl::FunctionRef<ssize_t(char* buffer, size_t size)> receive) {
-  std::string received = ReceiveUpTo(
-      count, absl::StrCat("the program sends ", count, " bytes"), receive);
-  if (!check_->over() && received.size() < count) {
-    check_->Fail(
-        absl::StrCat("the program sends ", count, " bytes"),
-        absl::StrCat("it ended the connection after ", received.size()));
-  }
-  return received;
-}
-
-void Peer::Close() {
-  if (!fd_.valid() || check_->over()) return;
-  check_->Step(absl::StrCat(name_, " closed its end"));
-  fd_.reset();
-}
-
-void Peer::Reset() {
-  if (!fd_.valid() || check_->over()) return;
-  check_->Step(absl::StrCat(name_, " reset the connection"));
-  const linger abort = {1, 0};
-  setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &abort, sizeof(abort));
-  fd_.reset();
-}
-
-// DatagramPeer ----------------------------------------------------------------
-
-void DatagramPeer::SendTo(const ipc::SocketAddress& to, absl::string_view bytes,
-                          absl::string_view what) {
-  if (!fd_.valid() || check_->over()) return;
-  if (!what.empty()) check_->Step(absl::StrCat(name_, " sent ", what));
-  int error = 0;
-  // Not watched: poll calls an unconnected socket writable even when the queue
-  // at the other end is full.
-  check_->Await(absl::StrCat("there is room for what ", name_, " sends"), [&] {
-    if (sendto(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL, to.data(),
-               to.size()) >= 0) {
-      return true;
-    }
-    error = errno == EAGAIN ? 0 : errno;
-    return error != 0;
-  });
-  if (error) {
-    check_->Fail(absl::StrCat(name_, " can send to ", to.ToString()),
-                 ipc::ErrnoStatus("sendto", "", error).message());
-  }
-}
-
-void DatagramPeer::SendTo(const std::string& path, absl::string_view bytes,
-                          absl::string_view what) {
-  SendTo(*ipc::SocketAddress::UnixPath(path), bytes, what);
-}
-
-std::string DatagramPeer::Receive(absl::string_view what,
-                                  ipc::SocketAddress* from) {
-  std::string received;
-  if (!fd_.valid() || check_->over()) return received;
-  ssize_t size = -1;
-  check_->Await(
-      absl::StrCat(name_, " receives ", what),
-      [&] {
-        size = recv(fd_.get(), nullptr, 0, MSG_PEEK | MSG_TRUNC);
-        return size >= 0;
-      },
-      fd_.get(), POLLIN);
-  if (check_->over()) return received;
-  received.resize(size);
-  from->FillBy([&](sockaddr* address, socklen_t* length) {
-    return recvfrom(fd_.get(), &received[0], received.size(), 0, address,
-                    length);
-  });
-  return received;
-}
-
-void DatagramPeer::Receives(absl::string_view bytes, absl::string_view what,
-                            const std::string& path) {
-  ipc::SocketAddress from;
-  const std::string received = Receive(what, &from);
-  if (!fd_.valid() || check_->over()) return;
-  if (received != bytes) {
-    check_->Fail(
-        absl::StrCat(name_, " receives ", what, ", ", bytes.size(), " bytes"),
-        absl::StrCat(received.size(), " bytes\n", Difference(bytes, received)));
-  } else if (from.path() != path) {
-    check_->Fail(absl::StrCat("what ", name_, " receives comes from ", path),
-                 absl::StrCat("it comes from ", from.ToString()));
-  } else {
-    check_->Step(absl::StrCat("it received ", what));
-  }
-}
-
-void DatagramPeer::Close() {
-  if (!fd_.valid() || check_->over()) return;
-  check_->Step(absl::StrCat(name_, " closed its socket"));
-  fd_.reset();
-}
-
-// Check -----------------------------------------------------------------------
-
-std::vector<Result>& Check::Results() {
-  static auto& results = *new std::vector<Result>;
-  return results;
+void Check::SetReporter(std::function<void(const Result&)> report) {
+  Reporter() = std::move(report);
 }
 
 void Check::SetProgram(const std::string& name, const std::string& path) {
   Programs()[name] = path;
 }
 
+void Check::SetFolder(ScratchDir* of_the_check) { folder = of_the_check; }
+
+absl::Time Check::EndOfRun() {
+  static const absl::Time end_of_run = absl::Now() + kBudget;
+  return end_of_run;
+}
+
+bool Check::CanTrace() {
+  static const bool can = [] {
+    ChildOptions options;
+    options.name = "strace";
+    options.program = kStrace;
+    options.args = {"-qq", "-o/dev/null", "/bin/true"};
+    Supervisor supervisor(absl::Now() + kPatience);
+    const auto child = supervisor.Spawn(options);
+    return child.ok() &&
+           supervisor.WaitUntil([&] { return (*child)->ended(); }) ==
+               Waited::kMet &&
+           (*child)->wait_status() == 0;
+  }();
+  return can;
+}
+
 Check::Check()
-    : socket_path_(scratch_.File("socket")),
-      supervisor_(std::make_unique<Supervisor>(Deadline())) {
+    : scratch_(*folder),
+      socket_path_(scratch_.File("socket")),
+      supervisor_(std::make_unique<Supervisor>(
+          std::min(absl::Now() + kPatience, EndOfRun()))) {
   result_.check = testing::UnitTest::GetInstance()->current_test_info()->name();
-  CanTrace();  // Before any program could have a hand in it, to skip a check.
 }
 
 Check::~Check() = default;
 
+void Check::Judges(absl::string_view program) {
+  result_.program = std::string(program);
+}
+
 void Check::About(Points points, absl::string_view title, absl::string_view why,
-                  absl::string_view read) {
-  story_.Begin(title, why, read);
+                  Place place) {
+  story_.Begin(title, why, std::move(place));
   result_.title = std::string(title);
   result_.kind = points.kind;
   result_.points = points.points;
+  Result begun = result_;
+  begun.not_judged = "the checker did not get to its end";
+  Reporter()(begun);
+}
+
+void Check::About(Points points, absl::string_view title, absl::string_view why,
+                  absl::string_view read) {
+  About(points, title, why, Place{0, {}, std::string(read)});
+}
+
+void Check::Because(absl::string_view why, Place place) {
+  story_.Because(why, std::move(place));
+}
+void Check::Because(absl::string_view why) { story_.Because(why); }
+void Check::BecauseOfTheWhole() { story_.BecauseOfTheWhole(); }
+
+void Check::Part(absl::string_view title) {
+  if (!over()) story_.Part(title);
+}
+
+void Check::LookForUnflushed() {
+  for (const Child* child : children_) {
+    if (child->ended()) continue;
+    std::vector<pid_t> pids = Descendants(child->pid());
+    pids.insert(pids.begin(), child->pid());
+    for (pid_t pid : pids) {
+      // One that runs may be about to flush.
+      const std::string bytes = RunningThreads(pid) ? "" : Unflushed(pid);
+      if (bytes.empty()) continue;
+      story_.Remark(
+          "unflushed",
+          absl::StrCat(child->name(), " keeps ", Count(bytes.size(), "byte"),
+                       " in the buffer of stdout: ", Escaped(bytes)));
+      story_.Explain(absl::StrCat(
+          child->name(),
+          " has printed these bytes and has not flushed them. printf and "
+          "std::cout keep in a buffer what they print, unless stdout is a "
+          "terminal: nobody sees it before the buffer is full or the program "
+          "ends. Call fflush(stdout) (or use std::flush) after each line."));
+      story_.ReadAlso("man 3 setvbuf, man 3 fflush");
+      return;
+    }
+  }
 }
 
 void Check::TearDown() {
@@ -727,6 +201,11 @@ void Check::TearDown() {
   if (failed()) {
     std::string told;
     for (const Child* child : children_) {
+      if (children_.size() > 1 && !child->out().empty()) {
+        story_.Remark("stdout",
+                      absl::StrCat(child->name(), " printed ",
+                                   Escaped(LastLines(child->out()), 160)));
+      }
       told += child->err();
       const std::string digest = StderrDigest(child->err());
       if (!digest.empty()) {
@@ -755,12 +234,9 @@ void Check::TearDown() {
 
   result_.passed = !failed() && !HasFailure();  // An exception, for instance.
   result_.story = failed() ? story_.Tell() : "";
-  const bool skipped = !result_.skipped.empty();
-  RecordProperty("kind", result_.kind == Kind::kCore ? "core" : "robust");
-  RecordProperty("points", result_.passed && !skipped ? result_.points : 0);
-  RecordProperty("points_possible", skipped ? 0 : result_.points);
+  result_.step = story_.place().step;
   if (failed()) ADD_FAILURE() << story_.title() << "\n\n" << result_.story;
-  Results().push_back(result_);
+  Reporter()(result_);
 }
 
 Process Check::Start(const std::string& program,
@@ -1088,7 +564,9 @@ void Check::Step(absl::string_view step) {
 }
 
 void Check::Fail(absl::string_view expected, absl::string_view seen) {
+  if (failed()) return;
   story_.Fail(expected, seen);
+  LookForUnflushed();
 }
 
 bool Check::Await(absl::string_view expected,
@@ -1098,16 +576,25 @@ bool Check::Await(absl::string_view expected,
     case Waited::kMet:
       return true;
     case Waited::kEnded: {
-      std::string seen = "it ended first:";
+      std::vector<std::string> endings;
       for (const Child* child : children_) {
-        absl::StrAppend(&seen, " ", child->name(), ", ", child->Ending());
+        endings.push_back(absl::StrCat(child->name(), ", ", child->Ending()));
       }
-      Fail(expected, seen);
+      Fail(expected,
+           absl::StrCat("it ended first: ", absl::StrJoin(endings, "; ")));
       break;
     }
     case Waited::kBlocked:
-      Fail(expected, absl::StrCat("nobody will ever move again: ",
-                                  supervisor_->detail()));
+      Fail(expected,
+           absl::StrCat("this never happens: ", supervisor_->detail()));
+      break;
+    case Waited::kSpins:
+      Fail(expected, supervisor_->detail());
+      story_.Explain(
+          "The program never sleeps: it makes the same calls again and again, "
+          "and none of them waits or moves a byte. Find the loop that makes "
+          "these calls, and the result that should end it or send it to "
+          "sleep.");
       break;
     case Waited::kBroke:
       Fail(expected, supervisor_->detail());

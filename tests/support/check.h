@@ -20,216 +20,26 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include <functional>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "lib/socket_address.h"
 #include "lib/unique_fd.h"
 #include "tests/support/child.h"
+#include "tests/support/peer.h"
+#include "tests/support/place.h"
+#include "tests/support/process.h"
 #include "tests/support/report.h"
 #include "tests/support/scratch_dir.h"
 #include "tests/support/story.h"
 #include "tests/support/supervisor.h"
 
 namespace harness {
-
-class Check;
-
-// A program that is judged, while it runs. Cheap to copy; lives no longer than
-// its check.
-class Process {
- public:
-  Process(Check* check, Child* child) : check_(check), child_(child) {}
-
-  // 0 when it could not be started.
-  pid_t pid() const { return child_ ? child_->pid() : 0; }
-
-  // Waits until it has a stream socket listening at `path`.
-  void ListensAt(const std::string& path);
-
-  // Waits until it has a datagram socket bound to `path`.
-  void ReceivesAt(const std::string& path);
-
-  // Waits until it has a TCP socket listening; the name of that.
-  ipc::SocketAddress ListensOnTcp();
-
-  // Waits until it has a UDP socket bound; the name of that.
-  ipc::SocketAddress ReceivesOnUdp();
-
-  // Waits until its stdout begins with `text`, and tells the first difference
-  // as soon as there is one.
-  void Prints(absl::string_view text);
-
-  // Waits until it has printed a line, its first, and returns that.
-  std::string PrintsLine();
-
-  // Waits for its end by exit(3) with `status`.
-  void Exits(int status);
-  // The same, having printed `output` and nothing else.
-  void Exits(int status, absl::string_view output);
-
-  // Waits for its end by exit(3) with `status`, and one line on stderr:
-  // "name: ...", with each of `words` in it.
-  void Refuses(const std::vector<std::string>& words, int status = 1);
-
-  // Waits until `count` is `most` or less, and tells how many there are if it
-  // never is: "at most 2 open sockets".
-  void ComesDownTo(int most, absl::string_view what,
-                   absl::FunctionRef<int()> count);
-
-  // Waits until all threads sleep, for more than a moment. False if it used 200
-  // ms of processor time instead: how busy others are does not matter.
-  bool FallsAsleep();
-
-  // Fails unless each descriptor above 2 has FD_CLOEXEC; of its descendant
-  // `pid`, if that is given.
-  void ClosesOnExec(pid_t pid = 0);
-
-  // Stops it (SIGSTOP), until Continue: it finds all at once what comes
-  // meanwhile.
-  void Stop();
-  // Lets a program go on that Stop or StartStoppedAfter holds.
-  void Continue();
-
-  // Writes `bytes` to its stdin, `what` they are in words. It must take them
-  // in, if they are more than a pipe holds. After StartFed.
-  void Feed(absl::string_view bytes, absl::string_view what);
-  // How many bytes of that it has not read yet.
-  int Unread() const { return child_ ? child_->InputWaits() : 0; }
-  // The end of its input.
-  void EndInput();
-
-  // Nobody reads what it prints. Returns when it has printed something.
-  void HoldOutput();
-  // We read it again.
-  void ReadOutput();
-  // Nobody will, ever.
-  void CloseOutput();
-
-  // Sends it `signal`, named `name`.
-  void Signal(int signal, absl::string_view name);
-
-  // Fails unless `condition` holds now.
-  void Expect(bool condition, absl::string_view expected,
-              absl::string_view seen);
-
-  // What it has written on stdout, and on stderr.
-  std::string out() const { return child_ ? child_->out() : ""; }
-  std::string err() const { return child_ ? child_->err() : ""; }
-
- private:
-  void AwaitEnd(absl::string_view expected);
-  bool EndedWith(int status) const;
-
-  Check* check_;
-  Child* child_;
-};
-
-// Who a process of ours is.
-struct Person {
-  struct Ids {
-    uid_t uid;
-    gid_t gid;
-  };
-  Ids real, effective;
-  // In a pid namespace that the program cannot see.
-  bool out_of_sight = false;
-};
-
-// One end of a connection with a program that is judged, in our hands.
-class Peer {
- public:
-  Peer(Check* check, ipc::UniqueFd fd, std::string name)
-      : check_(check), fd_(std::move(fd)), name_(std::move(name)) {}
-
-  // Sends all of `bytes`, `what` they are in words (no step is told if it is
-  // empty), in one message with the descriptors `fds`. The program must take
-  // them in, if they are more than the kernel keeps for it.
-  void Send(absl::string_view bytes, absl::string_view what,
-            const std::vector<int>& fds = {});
-
-  // Sends as much of `bytes` as the program takes in while nobody reads what it
-  // sends; how much that is.
-  size_t SendUntilStuck(absl::string_view bytes, absl::string_view what);
-
-  // The same by another process, of `who`, which ends with that. Its pid.
-  pid_t SendAs(const Person& who, absl::string_view bytes,
-               absl::string_view what);
-
-  // Waits until the program has read all that was sent. Only then does the next
-  // Send arrive by itself: a stream merges what waits.
-  void AwaitRead();
-
-  // Reads until the program ends the connection; what came.
-  std::string ReceiveAll();
-
-  // Reads exactly `count` bytes. The descriptors that came along go to `fds`;
-  // without, the kernel closes them. In the place of a server, `sender` is who
-  // sent the last of the bytes.
-  std::string Receive(size_t count);
-  std::string Receive(size_t count, std::vector<ipc::UniqueFd>* fds);
-  std::string Receive(size_t count, ucred* sender);
-
-  // The program's next write to us fails. See SHUT_RD in shutdown(2).
-  void StopReading();
-
-  // The program reads an end of file, and may still write. See SHUT_WR.
-  void StopWriting();
-
-  void Close();
-
-  // Closes a TCP connection so that the program finds it reset.
-  void Reset();
-
-  int fd() const { return fd_.get(); }
-
- private:
-  std::string ReceiveUpTo(size_t count, absl::string_view expected,
-                          absl::FunctionRef<ssize_t(char*, size_t)> receive);
-  std::string ReceiveExactly(size_t count,
-                             absl::FunctionRef<ssize_t(char*, size_t)> receive);
-
-  Check* check_;
-  ipc::UniqueFd fd_;
-  std::string name_;
-};
-
-// A datagram socket in our hands, which exchanges datagrams with a program that
-// is judged.
-class DatagramPeer {
- public:
-  DatagramPeer(Check* check, ipc::UniqueFd fd, std::string name)
-      : check_(check), fd_(std::move(fd)), name_(std::move(name)) {}
-
-  int fd() const { return fd_.get(); }
-
-  // Sends `bytes`, `what` they are in words, as one datagram to whoever is
-  // bound to `to`, as soon as there is room in their queue. No step is told
-  // when `what` is empty.
-  void SendTo(const ipc::SocketAddress& to, absl::string_view bytes,
-              absl::string_view what);
-  void SendTo(const std::string& path, absl::string_view bytes,
-              absl::string_view what);
-
-  // Waits for the next datagram and returns its bytes; `from` is who sent it.
-  std::string Receive(absl::string_view what, ipc::SocketAddress* from);
-
-  // Waits for the next datagram, and tells the difference if it is not `bytes`,
-  // or was not sent from the socket bound to `path`.
-  void Receives(absl::string_view bytes, absl::string_view what,
-                const std::string& path);
-
-  void Close();
-
- private:
-  Check* check_;
-  ipc::UniqueFd fd_;
-  std::string name_;
-};
 
 struct Points {
   Kind kind;
@@ -240,11 +50,22 @@ inline Points Robust(int points) { return {Kind::kRobust, points}; }
 
 class Check : public testing::Test {
  public:
-  // All checks of a run so far, in order; filled by TearDown.
-  static std::vector<Result>& Results();
+  // What is told of each check: first what it is about, not judged yet, and in
+  // the end how it came out. Set once by the checker's main.
+  static void SetReporter(std::function<void(const Result&)> report);
 
   // Where the program called `name` is; set once by the checker's main.
   static void SetProgram(const std::string& name, const std::string& path);
+
+  // The folder of the check that this process runs; set before it begins.
+  static void SetFolder(ScratchDir* folder);
+
+  // When the last check of this run must have ended. Fixed at the first call.
+  static absl::Time EndOfRun();
+
+  // Whether strace is there and may trace: some containers forbid ptrace. Asked
+  // before any judged program runs, which could have a hand in it.
+  static bool CanTrace();
 
  protected:
   friend class Process;
@@ -255,10 +76,26 @@ class Check : public testing::Test {
   ~Check() override;
   void TearDown() override;
 
+  // In the constructor of a fixture whose checks judge `program` alone.
+  void Judges(absl::string_view program);
+
   // First in every check: its points, the fact it is about, why a program may
-  // fail it and where to read.
+  // fail it, and where that is taught and promised.
+  void About(Points points, absl::string_view title, absl::string_view why,
+             Place place);
   void About(Points points, absl::string_view title, absl::string_view why,
              absl::string_view read);
+
+  // From here on a failure has this reason (and place) instead of About's:
+  // one check can fail for causes that have nothing to do with each other.
+  void Because(absl::string_view why, Place place);
+  void Because(absl::string_view why);
+  // From here on it has those of About again.
+  void BecauseOfTheWhole();
+
+  // A new part of a check that has several: a failure tells the steps of its
+  // own part only.
+  void Part(absl::string_view title);
 
   // Runs `program` with `args`. As "name_asan" when `sanitized`: the same
   // source under AddressSanitizer, which ends it at the first byte out of
@@ -364,9 +201,12 @@ class Check : public testing::Test {
               absl::FunctionRef<int()> act);
   void PutOnDisguise(const Person& who) const;
 
+  // Names the programs that have printed and not flushed, if any have.
+  void LookForUnflushed();
+
   Story story_;
   Result result_;
-  ScratchDir scratch_;
+  ScratchDir& scratch_;
   std::string socket_path_;
   bool listened_here_ = false;  // A program, at socket_path_.
   ipc::UniqueFd host_;

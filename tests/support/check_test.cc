@@ -81,7 +81,10 @@ class CheckTest : public HarnessTest {
     Supervisor supervisor(absl::Now() + kPatience);
     auto checker = supervisor.Spawn(options);
     EXPECT_TRUE(checker.ok()) << checker.status();
-    supervisor.WaitUntil([&] { return (*checker)->closed(); });
+    // What the programs do that it judges is for it to see.
+    while (supervisor.WaitUntil([&] { return (*checker)->closed(); }) ==
+           Waited::kSpins) {
+    }
     std::ostringstream content;
     content << std::ifstream(xml).rdbuf();
     return {(*checker)->out(), (*checker)->err(), (*checker)->Ending(),
@@ -223,8 +226,15 @@ TEST_F(CheckTest, HangIsToldWithThePlace) {
   EXPECT_EQ(run.ending, "exit status 1");
   EXPECT_THAT(run.out,
               ContainsRegex("expected  the program reads all that a client "
-                            "sent\n    seen      nobody will ever move "
-                            "again: misbehave waits in recv on"));
+                            "sent\n    seen      this never "
+                            "happens: misbehave waits in recv on"));
+}
+
+TEST_F(CheckTest, SpinIsToldAtOnce) {
+  const Judged run = Judge("Serves", absl::StrCat(kListen, " accept spin"));
+  EXPECT_EQ(run.ending, "exit status 1");
+  EXPECT_THAT(run.out, HasSubstr("seen      misbehave computes"));
+  EXPECT_THAT(run.out, HasSubstr("why       The program never sleeps"));
 }
 
 TEST_F(CheckTest, AnotherDatagramIsShown) {
@@ -281,7 +291,7 @@ TEST_F(CheckTest, SystemCallsAreTraced) {
 
 TEST_F(CheckTest, WhoIsHeldIsNotWaitedForInVain) {
   EXPECT_THAT(JudgeByDisabled("Held", "exit=0").out,
-              ContainsRegex("seen      nobody will ever move again: strace "
+              ContainsRegex("seen      this never happens: strace "
                             "waits in wait; [a-z]+ is\n *stopped by a signal|"
                             "skip  DISABLED_Held"));
 }
@@ -395,14 +405,41 @@ TEST_F(CheckTest, CheckerWithoutDescriptorsLetsNobodyPass) {
       Judge("KeepsFewDescriptors",
             absl::StrCat(kListen, " out=\"$PWD\" starve-parent accept drain >",
                          where));
-  EXPECT_EQ(run.ending, "exit status 2");
+  EXPECT_EQ(run.ending, "exit status 1");
   EXPECT_THAT(run.err, ContainsRegex("checker: open /proc/.*: Too many open "
                                      "files\n$"));
-  // It could not tidy up behind itself.
+  EXPECT_THAT(run.out,
+              HasSubstr("????  KeepsFewDescriptors: the program has one "
+                        "socket\n      not judged: the checker did "
+                        "not get to its end: exit status 2\n"));
   std::string left;
   std::ifstream(where) >> left;
   ASSERT_THAT(left, StartsWith("/tmp/lab"));
-  std::filesystem::remove_all(left);
+  EXPECT_NE(access(left.c_str(), F_OK), 0) << "it is tidied up all the same";
+}
+
+TEST_F(CheckTest, KillingTheCheckerIsToldAndCostsTheCheckOnly) {
+  const Judged run =
+      RunChecker({"--lab=sample", "program=" + Program("kill-parent hang")});
+  EXPECT_EQ(run.ending, "exit status 1");
+  EXPECT_THAT(run.out,
+              HasSubstr("????  Serves: the program serves a client\n"
+                        "      not judged: the checker did not get to its "
+                        "end: killed by SIGKILL\n"));
+  EXPECT_THAT(run.out, HasSubstr("ok    Refuses: the program refuses\n"));
+  EXPECT_THAT(
+      run.out,
+      HasSubstr(
+          "2 of 4 checks passed, 2 not judged, 1 not run; core 1 of 6 points"));
+}
+
+TEST_F(CheckTest, MissingFlushIsNamed) {
+  const Judged run = Judge(
+      "Serves", absl::StrCat(kListen, " accept drain print='served\n' hang"));
+  EXPECT_EQ(run.ending, "exit status 1");
+  EXPECT_THAT(run.out, HasSubstr("    unflushed program keeps 7 bytes in the "
+                                 "buffer of stdout: \"served\\n\"\n"));
+  EXPECT_THAT(run.out, HasSubstr("Call fflush(stdout)"));
 }
 
 TEST_F(CheckTest, FoldersThatNobodyMayEnterAreRemoved) {

@@ -1,21 +1,34 @@
 // main() of every lab's checker.
 //
-//   checker --lab=NAME [--mutant=PATCH | --starter=CHECK] PROGRAM=PATH...
+//   checker --lab=NAME [--mutant=PATCH | --starter=CHECK | --nothing-passes]
+//           [--copies=N] PROGRAM=PATH...
 //
-// Judges the programs and exits with 0 if every check passes, 1 if one fails.
-// With --mutant, 0 if exactly those checks fail that PATCH names in its lines
-// "Caught-by: CHECK"; under a sanitizer, or with "Caught-by: ...", those
-// and others. With --starter, 0 if CHECK is the first to fail. GoogleTest's own
-// flags work as well: --gtest_filter=*.CHECK.
+// Judges the programs and exits with 0 if every check passes, 1 if one fails or
+// could not be judged. With --mutant, 0 if exactly those checks fail that PATCH
+// names in its lines "Caught-by: CHECK"; under a sanitizer, or with "Caught-by:
+// ...", those and others. With --starter, 0 if the story told first is CHECK's.
+// With --nothing-passes, 0 if no check passes.
+// GoogleTest's own filter works as well: --gtest_filter=*.CHECK.
+//
+// Each check runs in a copy of the checker of its own, N of them at the same
+// time: most checks mostly wait.
+#include <fnmatch.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -24,6 +37,7 @@
 #include "tests/support/child.h"
 #include "tests/support/proc.h"
 #include "tests/support/report.h"
+#include "tests/support/side_by_side.h"
 
 namespace harness {
 namespace {
@@ -31,13 +45,79 @@ namespace {
 constexpr int kFailed = 1;
 constexpr int kUsageError = 2;
 
-class ShowResults : public testing::EmptyTestEventListener {
-  void OnTestEnd(const testing::TestInfo&) override {
-    // Flushed, so that a checker that is killed has still said what it knew.
-    fputs(ResultLine(Check::Results().back()).c_str(), stdout);
-    fflush(stdout);
-  }
+volatile sig_atomic_t stop = 0;
+
+struct Test {
+  std::string filter, name;
 };
+
+// Whether GoogleTest's filter, "PATTERNS-PATTERNS", selects `name`.
+bool Selected(const std::string& name) {
+  const std::string filter = GTEST_FLAG_GET(filter);
+  const std::vector<std::string> sides =
+      absl::StrSplit(filter, absl::MaxSplits('-', 1));
+  const auto matches = [&](const std::string& patterns) {
+    const std::vector<std::string> all =
+        absl::StrSplit(patterns, ':', absl::SkipEmpty());
+    return std::any_of(all.begin(), all.end(), [&](const std::string& one) {
+      return fnmatch(one.c_str(), name.c_str(), 0) == 0;
+    });
+  };
+  return (sides[0].empty() || matches(sides[0])) &&
+         (sides.size() == 1 || !matches(sides[1]));
+}
+
+// The checks that GoogleTest's filter selects.
+std::vector<Test> SelectedTests() {
+  std::vector<Test> tests;
+  const testing::UnitTest& all = *testing::UnitTest::GetInstance();
+  for (int i = 0; i < all.total_test_suite_count(); ++i) {
+    const testing::TestSuite& suite = *all.GetTestSuite(i);
+    for (int j = 0; j < suite.total_test_count(); ++j) {
+      const testing::TestInfo& test = *suite.GetTestInfo(j);
+      const std::string name = absl::StrCat(suite.name(), ".", test.name());
+      const bool disabled = absl::StartsWith(test.name(), "DISABLED_") &&
+                            !GTEST_FLAG_GET(also_run_disabled_tests);
+      if (!disabled && Selected(name)) tests.push_back({name, test.name()});
+    }
+  }
+  return tests;
+}
+
+// Runs them all, tells each as soon as those before it are told.
+std::vector<Result> RunChecks(const std::vector<Test>& tests, int copies) {
+  std::vector<Result> results;
+  SideBySide(
+      static_cast<int>(tests.size()), copies, Check::EndOfRun(),
+      [&](int index, ScratchDir* folder, const Say& say) {
+        Check::SetFolder(folder);
+        Check::SetReporter(
+            [&](const Result& result) { say(Serialize(result)); });
+        GTEST_FLAG_SET(filter, tests[index].filter);
+        if (RUN_ALL_TESTS() != 0) return;  // Said already.
+      },
+      [&](int index, const Done& outcome) {
+        Result result;
+        result.check = tests[index].name;
+        result.not_judged = "the checker did not get to its beginning";
+        absl::string_view said = outcome.said;
+        while (Parse(&said, &result)) {
+        }
+        if (!outcome.whole && result.not_judged.empty()) {
+          result.not_judged = "the checker did not get to its end";
+        }
+        if (!result.not_judged.empty() && !outcome.whole) {
+          absl::StrAppend(&result.not_judged, ": ", outcome.ending);
+        }
+        results.push_back(result);
+        // Flushed, so that a checker that is killed has still said what it
+        // knew.
+        fputs(ResultLine(result).c_str(), stdout);
+        fflush(stdout);
+      },
+      &stop);
+  return results;
+}
 
 // Which walls stand around the programs, for whoever wonders why a result
 // differs from one machine to the other.
@@ -65,15 +145,23 @@ std::vector<std::string> NamesIn(const std::string& patch) {
   return names;
 }
 
-int Verdict(const std::string& mutant, const std::string& starter,
-            int googletest_says) {
+// What the programs are, where the verdict is not about them but about the
+// checks.
+struct Judged {
+  std::string mutant, starter;
+  bool nothing_passes = false;
+};
+
+int Verdict(const Judged& judged, const std::vector<Result>& results) {
+  const auto& [mutant, starter, nothing_passes] = judged;
   std::vector<std::string> failed, skipped;
-  for (const Result& result : Check::Results()) {
-    if (!result.skipped.empty()) {
-      skipped.push_back(result.check);
-    } else if (!result.passed) {
-      failed.push_back(result.check);
-    }
+  bool all_judged = true;
+  for (const Result& result : results) {
+    if (!result.skipped.empty()) skipped.push_back(result.check);
+    all_judged = all_judged && result.not_judged.empty();
+  }
+  for (const Result* failure : FailuresByStep(results)) {
+    failed.push_back(failure->check);
   }
   if (!mutant.empty()) {
     std::vector<std::string> expected = NamesIn(mutant);
@@ -104,22 +192,58 @@ int Verdict(const std::string& mutant, const std::string& starter,
   }
   if (!starter.empty()) {
     printf("a starter to fail first at %s\n", starter.c_str());
+    if (!failed.empty()) printf("it failed first at %s\n", failed[0].c_str());
     return failed.empty() || failed[0] != starter ? kFailed : 0;
   }
-  return googletest_says == 0 ? 0 : kFailed;
+  if (nothing_passes) {
+    int passed = 0;
+    for (const Result& result : results) {
+      if (!result.passed || !result.skipped.empty()) continue;
+      printf("a program that does nothing passes %s\n", result.check.c_str());
+      ++passed;
+    }
+    return passed == 0 ? 0 : kFailed;
+  }
+  return failed.empty() && all_judged ? 0 : kFailed;
+}
+
+// The file where Bazel wants the results, whole or not at all.
+void WriteXml(const std::string& path, const std::string& xml) {
+  if (path.empty()) return;
+  const std::string unfinished = path + ".unfinished";
+  std::ofstream file(unfinished);
+  file << xml;
+  file.close();
+  if (!file || rename(unfinished.c_str(), path.c_str()) < 0) {
+    fprintf(stderr, "checker: write %s: %s\n", path.c_str(), strerror(errno));
+    exit(kUsageError);
+  }
 }
 
 int Main(int argc, char** argv) {
+  const char* xml = getenv("XML_OUTPUT_FILE");
+  const std::string xml_path = xml ? xml : "";
+  unsetenv("XML_OUTPUT_FILE");  // Or each copy would write its own there.
+  unsetenv("GTEST_OUTPUT");
   testing::InitGoogleTest(&argc, argv);
-  std::string lab, mutant, starter;
+  std::string lab;
+  Judged judged;
+  int copies = UsualCopies();
   for (int i = 1; i < argc; ++i) {
     absl::string_view arg = argv[i];
     if (absl::ConsumePrefix(&arg, "--lab=")) {
       lab = std::string(arg);
     } else if (absl::ConsumePrefix(&arg, "--mutant=")) {
-      mutant = std::string(arg);
+      judged.mutant = std::string(arg);
     } else if (absl::ConsumePrefix(&arg, "--starter=")) {
-      starter = std::string(arg);
+      judged.starter = std::string(arg);
+    } else if (arg == "--nothing-passes") {
+      judged.nothing_passes = true;
+    } else if (absl::ConsumePrefix(&arg, "--copies=")) {
+      if (!absl::SimpleAtoi(arg, &copies) || copies < 1) {
+        fprintf(stderr, "checker: %s: must be a number, 1 or more\n", argv[i]);
+        return kUsageError;
+      }
     } else {
       const std::pair<std::string, std::string> program =
           absl::StrSplit(arg, absl::MaxSplits('=', 1));
@@ -130,20 +254,27 @@ int Main(int argc, char** argv) {
       Check::SetProgram(program.first, program.second);
     }
   }
-
-  BecomeSubreaper();
-  testing::TestEventListeners& listeners =
-      testing::UnitTest::GetInstance()->listeners();
-  delete listeners.Release(listeners.default_result_printer());
-  listeners.Append(new ShowResults);
-  printf("%s: judging (%s)\n", lab.c_str(), DescribeIsolation().c_str());
-  const int googletest_says = RUN_ALL_TESTS();
-  if (Check::Results().empty()) {
+  if (GTEST_FLAG_GET(list_tests)) return RUN_ALL_TESTS();
+  const std::vector<Test> tests = SelectedTests();
+  if (tests.empty()) {
     fprintf(stderr, "checker: no check was run: see --gtest_list_tests\n");
     return kUsageError;
   }
-  fputs(Summary(lab, Check::Results()).c_str(), stdout);
-  return Verdict(mutant, starter, googletest_says);
+
+  struct sigaction action = {};
+  action.sa_handler = [](int) { stop = 1; };
+  for (int signal : {SIGTERM, SIGINT, SIGHUP})
+    sigaction(signal, &action, nullptr);
+  testing::TestEventListeners& listeners =
+      testing::UnitTest::GetInstance()->listeners();
+  delete listeners.Release(listeners.default_result_printer());
+  Check::CanTrace();
+  Check::EndOfRun();
+  printf("%s: judging (%s)\n", lab.c_str(), DescribeIsolation().c_str());
+  const std::vector<Result> results = RunChecks(tests, copies);
+  fputs(Summary(lab, results).c_str(), stdout);
+  WriteXml(xml_path, Xml(lab, results));
+  return Verdict(judged, results);
 }
 
 }  // namespace

@@ -51,6 +51,7 @@ struct ChildOptions {
   int output_room = 0;  // Of the pipe to its stdout, in bytes; 0: the usual.
   mode_t umask = 022;
   Limits limits;
+  int gate = -1;  // Where it reports to be traced; -1: nowhere. See tracer.h.
 };
 
 class Child {

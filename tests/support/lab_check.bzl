@@ -35,60 +35,58 @@ def _program_of(source, programs):
     name = source.split("/")[-1]
     return [program for program in programs if name.startswith(program + "_")][0]
 
-def _programs(lab, sources, prefix = "", copts = [], sanitized = True, **kwargs):
-    """Builds each program twice.
+# What the name of a program's target ends with, by build. The checks run and watch
+# PROGRAM; PROGRAM_asan is the same source under AddressSanitizer, for the check that
+# it keeps to its memory. Two small compilations side by side take no longer than one.
+_PLAIN = ""
+_SANITIZED = "_asan"
 
-    PROGRAM is what the checks run and watch; PROGRAM_asan is the same source
-    under AddressSanitizer, for the check that it keeps to its memory. Two small
-    compilations side by side take no longer than one.
+def _programs(lab, sources, prefix = "", copts = [], builds = [_PLAIN, _SANITIZED], **kwargs):
+    """Builds programs.
 
     Args:
       lab: whose earned part of the library they may use.
       sources: {program: its source}.
       prefix: of the targets' names.
       copts: for the compiler.
-      sanitized: whether to build PROGRAM_asan.
+      builds: which of the two.
       **kwargs: for cc_binary.
 
     Returns:
-      {program: its label}.
+      {program, with what its build adds: its label}.
     """
+    labels = {}
     for program, source in sources.items():
-        for suffix, asan in [("", []), ("_asan", ["-fsanitize=address"])]:
-            if asan and not sanitized:
-                continue
+        for build in builds:
+            asan = ["-fsanitize=address"] if build == _SANITIZED else []
             cc_binary(
-                name = prefix + program + suffix,
+                name = prefix + program + build,
                 srcs = [source],
                 copts = copts + asan + (["-g1"] if asan else []),
                 linkopts = asan,
                 deps = earned_deps(lab),
                 **kwargs
             )
-    return {program: ":" + prefix + program for program in sources}
+            labels[program + build] = ":" + prefix + program + build
+    return labels
 
-def _check(name, lab, programs, sanitized = {}, args = [], data = [], **kwargs):
-    """Judges {program: label} by the checks of a lab.
+def _check(name, lab, programs, args = [], data = [], **kwargs):
+    """Judges programs, each in both builds, by the checks of a lab.
 
     Args:
       name: of the test.
       lab: whose checks.
-      programs: {program: label}.
-      sanitized: whose label_asan to judge instead of theirs.
+      programs: as _programs returns them.
       args: for the checker.
       data: for the test.
       **kwargs: for the test.
     """
-    twice = {}
-    for program, label in programs.items():
-        twice[program] = label
-        twice[program + "_asan"] = sanitized.get(program, label) + "_asan"
     _judge_test(
         name = name,
         size = "small",
         args = ["--lab=" + lab] + args +
-               [_arg(program, label) for program, label in twice.items()],
-        data = data + twice.values(),
+               [_arg(program, label) for program, label in programs.items()],
+        data = data + {label: None for label in programs.values()}.keys(),
         judge = "//tests/%s:checker" % lab,
         **kwargs
     )
@@ -112,26 +110,77 @@ def lab_programs(name, programs, tags = []):
         tags = tags,
     )
 
-def lab_tests(name, programs, first_failure):
+# How a program can do nothing: see tests/support/null/null.cc.
+_NULL = {
+    "exits": 0,
+    "fails": 1,
+    "refuses": 2,
+    "waits": 3,
+    "echoes": 4,
+    "recites": 5,
+}
+
+def _null_tests(lab, programs, transcript):
+    """Tests that programs which do nothing, each in its own way, pass no check."""
+    native.genrule(
+        name = "null/transcript",
+        testonly = True,
+        srcs = [transcript],
+        outs = ["null/transcript.inc"],
+        cmd = "(printf 'R\"transcript(' && cat $< && printf ')transcript\"') > $@",
+    )
+    for how, number in _NULL.items():
+        binary = "null/" + how
+        cc_binary(
+            name = binary,
+            testonly = True,
+            srcs = [
+                "//tests/support:null/null.cc",
+                "null/transcript.inc",
+            ],
+            copts = [
+                "-DHOW=%d" % number,
+                "-DTRANSCRIPT='\"tests/%s/null/transcript.inc\"'" % lab,
+                "-I$(GENDIR)",
+            ],
+        )
+        _check(
+            name = binary + "_test",
+            lab = lab,
+            args = ["--nothing-passes"],
+            programs = {
+                program + build: ":" + binary
+                for program in programs
+                for build in [_PLAIN, _SANITIZED]
+            },
+        )
+
+def lab_tests(name, programs, first_failure, null_programs = False):
     """Tests that the checks of a lab are right, and its documents true.
 
-    - The starter compiles without a warning, and fails first at `first_failure`.
+    - The starter compiles, and fails first at `first_failure`.
     - demo.cc, the program behind `./lab demo`, prints the lab's transcript.txt.
     - Each mutants/PROGRAM_*.patch, applied to the reference, fails those checks
-      that its lines "Caught-by: CHECK" name, and no other. Those that only
-      AddressSanitizer sees are in mutants/memory; the others are not built for
-      it, which is half of what there is to build.
+      that its lines "Caught-by: CHECK" name, and no other. Those that touch memory
+      which is not theirs are in mutants/memory: what they do is undefined, so they
+      run under AddressSanitizer only, which always sees it, and the reference runs
+      in the other checks. The other mutants do not run under it, which is half of
+      what there is to build.
     - Each variants/PROGRAM_*.cc passes all checks beside the reference.
+    - Programs that do nothing pass no check.
 
     Args:
       name: of the lab.
       programs: their names.
       first_failure: name of a check.
+      null_programs: whether the last of these is tested.
     """
     reference = {
-        program: "//solutions/%s:%s" % (name, program)
+        program + build: "//solutions/%s:%s" % (name, program + build)
         for program in programs
+        for build in [_PLAIN, _SANITIZED]
     }
+    plain = {program: reference[program] for program in programs}
 
     _check(
         name = "starter_test",
@@ -141,7 +190,6 @@ def lab_tests(name, programs, first_failure):
             name,
             {program: "//labs/%s:starter/%s.cc" % (name, program) for program in programs},
             prefix = "starter/",
-            copts = ["-Wall", "-Wextra", "-Werror"],
             testonly = True,
         ),
     )
@@ -150,7 +198,7 @@ def lab_tests(name, programs, first_failure):
         name = "demo",
         testonly = True,
         srcs = ["demo.cc"],
-        data = reference.values(),
+        data = plain.values(),
         deps = ["//tests/support:demo"],
     )
     transcript = "//labs/%s:transcript.txt" % name
@@ -158,10 +206,12 @@ def lab_tests(name, programs, first_failure):
         name = "demo_test",
         size = "small",
         args = ["$(rootpath :demo)", "$(rootpath %s)" % transcript] +
-               [_arg(program, label) for program, label in reference.items()],
-        data = [":demo", transcript] + reference.values(),
+               [_arg(program, label) for program, label in plain.items()],
+        data = [":demo", transcript] + plain.values(),
         judge = "//tests/support:demo_judge",
     )
+    if null_programs:
+        _null_tests(name, programs, transcript)
 
     for patch in native.glob(["mutants/**/*.patch"]):
         mutant = patch[:-len(".patch")]
@@ -169,41 +219,38 @@ def lab_tests(name, programs, first_failure):
         native.genrule(
             name = mutant + "_source",
             testonly = True,
-            srcs = [reference[program] + ".cc", patch],
+            srcs = [plain[program] + ".cc", patch],
             outs = [mutant + ".cc"],
             cmd = "set -- $(SRCS) && cat $$1 > $@ && patch --silent $@ $$2",
         )
         _check_instead(
             name,
             mutant,
+            program,
             reference,
             args = ["--mutant=$(rootpath %s)" % patch],
+            builds = [_SANITIZED if patch.startswith("mutants/memory/") else _PLAIN],
             copts = ["-w"],  # Mistakes need not look good.
             data = [patch],
-            sanitized = patch.startswith("mutants/memory/"),
         )
     for source in native.glob(["variants/*.cc"]):
-        _check_instead(name, source[:-len(".cc")], reference)
+        variant = source[:-len(".cc")]
+        _check_instead(name, variant, _program_of(variant, programs), reference)
 
-def _check_instead(lab, source, reference, copts = [], sanitized = True, **kwargs):
-    """Judges the reference with one program replaced by `source`.cc.
-
-    Without `sanitized`, not where it is judged under AddressSanitizer.
-    """
-    program = _program_of(source, reference)
+def _check_instead(lab, source, program, reference, copts = [], builds = [_PLAIN, _SANITIZED], **kwargs):
+    """Judges the reference with `source`.cc in the place of `builds` of `program`."""
     programs = dict(reference)
     programs.update(_programs(
         lab,
         {program: source + ".cc"},
         prefix = source + "/",
         copts = copts,
-        sanitized = sanitized,
+        builds = builds,
         testonly = True,
     ))
     _check(
         name = source + "_test",
         lab = lab,
         programs = programs,
-        sanitized = {} if sanitized else reference,
         **kwargs
     )

@@ -319,6 +319,7 @@ void ParentsEnvironment(const char*) {
 const std::map<std::string, void (*)(const char*)> kActions = {
     // Says something.
     {"out", [](const char* text) { Write(1, text, strlen(text)); }},
+    {"print", [](const char* text) { printf("%s", text); }},
     {"err", [](const char* text) { Write(2, text, strlen(text)); }},
     {"flood", [](const char* size) { Flood(1, size); }},
     {"flood-err", [](const char* size) { Flood(2, size); }},
@@ -368,6 +369,7 @@ const std::map<std::string, void (*)(const char*)> kActions = {
     {"open-fifo", OpenFifo},
     {"lock-folder", LockFolder},
     {"starve-parent", StarveParent},
+    {"kill-parent", [](const char*) { kill(getppid(), SIGKILL); }},
 };
 
 // The actions in `words`, up to the null pointer behind them.

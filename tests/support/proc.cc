@@ -27,6 +27,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "lib/unique_fd.h"
+#include "tests/support/helper.h"
 
 namespace harness {
 namespace {
@@ -378,23 +379,27 @@ std::vector<ipc::SocketAddress> UdpNames(pid_t pid) {
   return names;
 }
 
-std::vector<pid_t> Descendants(pid_t pid) {
+std::vector<pid_t> Children(pid_t pid) {
   std::vector<pid_t> found;
-  std::vector<pid_t> parents = {pid};
-  while (!parents.empty()) {
-    const std::string folder = absl::StrFormat("/proc/%d/task", parents.back());
-    parents.pop_back();
-    for (int thread : NumbersIn(folder)) {
-      const std::string children =
-          ReadFile(absl::StrCat(folder, "/", thread, "/children"));
-      for (absl::string_view word :
-           absl::StrSplit(children, ' ', absl::SkipWhitespace())) {
-        int child;
-        if (!absl::SimpleAtoi(word, &child)) continue;
+  const std::string folder = absl::StrFormat("/proc/%d/task", pid);
+  for (int thread : NumbersIn(folder)) {
+    const std::string children =
+        ReadFile(absl::StrCat(folder, "/", thread, "/children"));
+    for (absl::string_view word :
+         absl::StrSplit(children, ' ', absl::SkipWhitespace())) {
+      int child;
+      if (absl::SimpleAtoi(word, &child) && !IsHelper(child))
         found.push_back(child);
-        parents.push_back(child);
-      }
     }
+  }
+  return found;
+}
+
+std::vector<pid_t> Descendants(pid_t pid) {
+  std::vector<pid_t> found = Children(pid);
+  for (size_t i = 0; i < found.size(); ++i) {
+    const std::vector<pid_t> more = Children(found[i]);
+    found.insert(found.end(), more.begin(), more.end());
   }
   return found;
 }
@@ -410,15 +415,22 @@ std::string CommandName(pid_t pid) {
   return std::string(absl::StripSuffix(name, "\n"));
 }
 
-int RunningThreads(pid_t pid) {
+std::vector<pid_t> RunningThreadIds(pid_t pid) {
   const std::string tasks = absl::StrFormat("/proc/%d/task", pid);
-  int running = 0;
+  std::vector<pid_t> running;
   for (int thread : NumbersIn(tasks)) {
     const std::vector<std::string> stat =
         StatFields(absl::StrCat(tasks, "/", thread));
-    running += !stat.empty() && (stat[0] == "R" || stat[0] == "D");
+    if (!stat.empty() && (stat[0] == "R" || stat[0] == "D" ||
+                          (stat[0] == "t" && !IsLeftStopped(thread)))) {
+      running.push_back(thread);
+    }
   }
   return running;
+}
+
+int RunningThreads(pid_t pid) {
+  return static_cast<int>(RunningThreadIds(pid).size());
 }
 
 bool IsStopped(pid_t pid) {
@@ -428,7 +440,7 @@ bool IsStopped(pid_t pid) {
          std::all_of(threads.begin(), threads.end(), [&](int thread) {
            const std::vector<std::string> stat =
                StatFields(absl::StrCat(tasks, "/", thread));
-           return !stat.empty() && stat[0] == "T";
+           return !stat.empty() && (stat[0] == "T" || IsLeftStopped(thread));
          });
 }
 
@@ -456,8 +468,9 @@ Activity ObserveActivity(const std::vector<pid_t>& pids) {
       absl::StrAppend(&activity.fingerprint, thread, ":",
                       Field(status, "voluntary_ctxt_switches"), ":",
                       Field(status, "nonvoluntary_ctxt_switches"), ";");
-      // "t": held by a tracer, which is not blocked if it is about to go on.
-      if (stat[0] == "T" || stat[0] == "t") {
+      // "t": a tracer looks at it, and lets it go on at once, unless it leaves
+      // it stopped by the signal.
+      if (stat[0] == "T" || (stat[0] == "t" && IsLeftStopped(thread))) {
         descriptions.push_back(CommandName(pid) + " is stopped by a signal");
         continue;
       }

@@ -65,6 +65,9 @@ std::vector<ipc::SocketAddress> TcpListeners(pid_t pid);
 // connected to nobody: getaddrinfo(3) connects one now and then.
 std::vector<ipc::SocketAddress> UdpNames(pid_t pid);
 
+// The children of `pid`, zombies included.
+std::vector<pid_t> Children(pid_t pid);
+
 // All descendants of `pid`, not itself, zombies included.
 std::vector<pid_t> Descendants(pid_t pid);
 
@@ -75,7 +78,9 @@ bool IsAlive(pid_t pid);
 // proc(5).
 std::string CommandName(pid_t pid);
 
-// How many threads of `pid` do not sleep right now.
+// Those threads of `pid` that do not sleep right now, and how many they are. A
+// thread that is traced by us runs, unless a signal has stopped it.
+std::vector<pid_t> RunningThreadIds(pid_t pid);
 int RunningThreads(pid_t pid);
 
 // Whether every thread of `pid` is stopped by a signal.

@@ -3,8 +3,10 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/place.h"
 
 namespace harness {
 namespace {
@@ -77,6 +79,67 @@ TEST(Summary, TellsTheFirstFailureOnly) {
   EXPECT_THAT(summary, HasSubstr("\nFirst: this is so (robust, 1 point)\n\n"
                                  "    seen      the story of First\n"));
   EXPECT_THAT(summary, Not(HasSubstr("the story of Second")));
+}
+
+TEST(Summary, TellsTheFailureOfTheLowestStepFirst) {
+  Result whole = Failed("Whole", 1);
+  whole.step = Place::kWhole;
+  Result late = Failed("Late", 1), early = Failed("Early", 1);
+  late.step = 7;
+  early.step = 2;
+  const std::string summary = Summary("lab", {whole, late, early});
+  EXPECT_THAT(summary, HasSubstr("the story of Early"));
+  EXPECT_THAT(summary, Not(HasSubstr("the story of Late")));
+  EXPECT_THAT(Summary("lab", {whole, late}), HasSubstr("the story of Late"));
+  EXPECT_THAT(Summary("lab", {whole}), HasSubstr("the story of Whole"));
+}
+
+TEST(Summary, WhatWasNotJudgedHasNotFailed) {
+  Result result = Passed(3);
+  result.passed = false;
+  result.not_judged = "time is up";
+  EXPECT_EQ(ResultLine(result),
+            "????  Passes: this is so\n"
+            "      not judged: time is up\n");
+  EXPECT_EQ(Summary("lab", {result, Passed(1)}),
+            "\nlab: 1 of 2 checks passed, 1 not judged; core 1 of 4 points, "
+            "robust 0 of 0\n");
+}
+
+TEST(Xml, HasThePointsOfEachCheckAndInAll) {
+  Result failed = Failed("Fails", 2);
+  failed.program = "server";
+  failed.story = "<\"a & b\">";
+  const std::string xml =
+      Xml("lab", {Passed(3, Kind::kRobust), failed, Skipped(4)});
+  EXPECT_THAT(xml, HasSubstr("tests=\"3\" failures=\"1\""));
+  EXPECT_THAT(xml, HasSubstr("<property name=\"points\" value=\"3\"/>\n"
+                             "        <property name=\"points_possible\" "
+                             "value=\"5\"/>"));
+  EXPECT_THAT(xml, HasSubstr("<property name=\"program\" value=\"server\"/>"));
+  EXPECT_THAT(xml, HasSubstr("&lt;&quot;a &amp; b&quot;&gt;</failure>"));
+  EXPECT_THAT(xml, HasSubstr("<skipped message=\"no strace\"/>"));
+}
+
+TEST(Serialize, IsParsedBack) {
+  Result result = Failed("Fails", 2, Kind::kRobust);
+  result.program = "server";
+  result.step = 4;
+  result.notes = {"one", "", std::string("\0 12:x", 6)};
+  const std::string bytes = Serialize(result);
+  const std::string twice = bytes + bytes;
+  absl::string_view rest = twice;
+  Result back;
+  ASSERT_TRUE(Parse(&rest, &back));
+  EXPECT_EQ(rest, bytes);
+  EXPECT_EQ(Serialize(back), bytes);
+  EXPECT_EQ(back.notes, result.notes);
+  EXPECT_EQ(back.kind, Kind::kRobust);
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    rest = absl::string_view(bytes).substr(0, size);
+    EXPECT_FALSE(Parse(&rest, &back)) << size;
+    EXPECT_EQ(rest.size(), size);
+  }
 }
 
 TEST(Summary, OfNothingIsNothing) {

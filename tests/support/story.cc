@@ -78,17 +78,34 @@ Line LineAt(absl::string_view text, size_t position) {
 
 }  // namespace
 
-void Story::Begin(absl::string_view title, absl::string_view why,
-                  absl::string_view read) {
+void Story::Begin(absl::string_view title, absl::string_view why, Place place) {
   title_ = std::string(title);
   why_ = std::string(why);
-  read_ = std::string(read);
+  place_ = std::move(place);
+  BecauseOfTheWhole();
+}
+
+void Story::Because(absl::string_view why, Place place) {
+  current_why_ = std::string(why);
+  current_place_ = std::move(place);
+}
+
+void Story::Because(absl::string_view why) { Because(why, place_); }
+
+void Story::BecauseOfTheWhole() { Because(why_, place_); }
+
+void Story::Part(absl::string_view title) {
+  if (failed()) return;
+  part_ = std::string(title);
+  steps_.clear();
 }
 
 void Story::Fail(absl::string_view expected, absl::string_view seen) {
   if (failed()) return;
   expected_ = std::string(expected);
   seen_ = std::string(seen);
+  failure_why_ = current_why_;
+  failure_place_ = current_place_;
 }
 
 void Story::Remark(absl::string_view label, absl::string_view text) {
@@ -96,11 +113,12 @@ void Story::Remark(absl::string_view label, absl::string_view text) {
 }
 
 void Story::ReadAlso(absl::string_view where) {
-  absl::StrAppend(&read_, "; ", where);
+  absl::StrAppend(&read_also_, "; ", where);
 }
 
 std::string Story::Tell() const {
   std::string out;
+  if (!part_.empty()) absl::StrAppend(&out, Labelled("part", part_));
   for (size_t i = 0; i < steps_.size(); ++i) {
     absl::StrAppend(&out, Labelled(absl::StrCat("step ", i + 1), steps_[i]));
   }
@@ -109,15 +127,22 @@ std::string Story::Tell() const {
   for (const auto& [label, text] : remarks_) {
     absl::StrAppend(&out, Labelled(label, text));
   }
-  absl::StrAppend(&out, Labelled("why", why_), Labelled("read", read_));
+  absl::StrAppend(&out, Labelled("why", failure_why_),
+                  Labelled("read", place().ToString() + read_also_));
   return out;
+}
+
+std::string Count(size_t count, absl::string_view noun) {
+  return absl::StrCat(count == 0 ? "no" : absl::StrCat(count), " ", noun,
+                      count == 1 ? "" : "s");
 }
 
 std::string Escaped(absl::string_view bytes, size_t limit) {
   const absl::string_view shown = bytes.substr(0, limit);
   std::string out = absl::StrCat("\"", absl::CHexEscape(shown), "\"");
   if (shown.size() < bytes.size()) {
-    absl::StrAppend(&out, " and ", bytes.size() - shown.size(), " bytes more");
+    absl::StrAppend(&out, " and ", Count(bytes.size() - shown.size(), "byte"),
+                    " more");
   }
   return out;
 }

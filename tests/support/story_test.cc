@@ -28,7 +28,13 @@ TEST(Escaped, ShowsWhatCannotBePrinted) {
 
 TEST(Escaped, IsCutWithANote) {
   EXPECT_EQ(Escaped("12345", 5), "\"12345\"");
-  EXPECT_EQ(Escaped("123456", 5), "\"12345\" and 1 bytes more");
+  EXPECT_EQ(Escaped("123456", 5), "\"12345\" and 1 byte more");
+}
+
+TEST(Count, IsInTheSingularOrThePlural) {
+  EXPECT_EQ(Count(0, "byte"), "no bytes");
+  EXPECT_EQ(Count(1, "byte"), "1 byte");
+  EXPECT_EQ(Count(2, "byte"), "2 bytes");
 }
 
 // Difference ------------------------------------------------------------------
@@ -109,7 +115,7 @@ TEST(Difference, CaretIsUnderTheDifferenceBehindWhatIsEscaped) {
 
 Story SomeStory() {
   Story story;
-  story.Begin("a title", "the reason", "man 2 read");
+  story.Begin("a title", "the reason", Handout(3, {4}, "man 2 read"));
   story.Step("did one thing");
   story.Step("did another");
   return story;
@@ -130,7 +136,48 @@ TEST(Story, TellsEverythingInOrderAndAligned) {
             "    stderr    server wrote:\n"
             "              ouch\n"
             "    why       the reason\n"
-            "    read      man 2 read\n");
+            "    read      handout, step 3 (promise 4); man 2 read\n");
+}
+
+TEST(Story, AnExpectationMayHaveAReasonOfItsOwn) {
+  Story story = SomeStory();
+  story.Because("another reason", Handout(7, {1, 2, 5}, "man 2 write"));
+  EXPECT_EQ(story.place().step, 3);
+  story.Fail("this", "that");
+  EXPECT_EQ(story.place().step, 7);
+  story.BecauseOfTheWhole();  // Too late for the failure.
+  EXPECT_THAT(story.Tell(),
+              HasSubstr("    why       another reason\n"
+                        "    read      handout, step 7 (promises 1, 2 and 5); "
+                        "man 2 write\n"));
+
+  Story back = SomeStory();
+  back.Because("another reason");
+  back.BecauseOfTheWhole();
+  back.Fail("this", "that");
+  EXPECT_THAT(back.Tell(), HasSubstr("    why       the reason\n"));
+}
+
+TEST(Story, APartTellsItsOwnSteps) {
+  Story story = SomeStory();
+  story.Part("an empty record");
+  story.Step("did it again");
+  story.Fail("this", "that");
+  story.Part("never begun");
+  EXPECT_THAT(story.Tell(), StartsWith("    part      an empty record\n"
+                                       "    step 1    did it again\n"
+                                       "    expected  this\n"));
+}
+
+TEST(Story, AReasonFoundAfterTheFailureReplacesTheOther) {
+  Story story = SomeStory();
+  story.Fail("this", "that");
+  story.Explain("it has not been flushed");
+  story.ReadAlso("man 3 fflush");
+  EXPECT_THAT(story.Tell(),
+              HasSubstr("    why       it has not been flushed\n"));
+  EXPECT_THAT(story.Tell(), Not(HasSubstr("the reason")));
+  EXPECT_THAT(story.Tell(), HasSubstr("man 2 read; man 3 fflush\n"));
 }
 
 TEST(Story, OnlyTheFirstFailureCounts) {
@@ -154,7 +201,7 @@ TEST(Story, WordsAreWrappedAt80Columns) {
     absl::StrAppend(&words, i ? " " : "", std::string(1 + i % 9, 'w'));
   }
   Story story;
-  story.Begin("title", words, "read");
+  story.Begin("title", words, Handout(1, {}, ""));
   story.Fail("expected", "seen");
   std::string joined;
   int lines = 0;

@@ -1,6 +1,7 @@
 #include "tests/support/supervisor.h"
 
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "tests/support/loop.h"
 #include "tests/support/proc.h"
 
 namespace harness {
@@ -24,6 +26,23 @@ constexpr int kLongestPauseMs = 16;
 // nor a slow machine matters: a process that waits its turn counts as running.
 constexpr absl::Duration kQuietBeforeLook = absl::Milliseconds(60);
 constexpr absl::Duration kQuietBeforeVerdict = absl::Milliseconds(200);
+
+// How much of the processor may be used while nothing happens before it is
+// looked at: no judged program computes for long. Where the look shows nothing
+// (a program that is traced already), the verdict needs more.
+constexpr absl::Duration kBusyBeforeLook = absl::Milliseconds(100);
+constexpr absl::Duration kBusyBeforeVerdict = absl::Seconds(2);
+
+absl::Duration ProcessorTime(const std::vector<pid_t>& pids) {
+  absl::Duration all;
+  for (pid_t pid : pids) {
+    clockid_t clock;
+    timespec time = {};
+    if (clock_getcpuclockid(pid, &clock) == 0) clock_gettime(clock, &time);
+    all += absl::DurationFromTimespec(time);
+  }
+  return all;
+}
 
 std::vector<pid_t> ProcessesOf(const Child& child) {
   if (child.ended()) return {};
@@ -54,6 +73,9 @@ Waited Supervisor::WaitUntil(absl::FunctionRef<bool()> condition,
   // they were pumped it is empty: no reason to call them blocked at once.
   std::optional<std::string> fingerprint;
   absl::Time same_since;
+  // The processor time of all, when something last happened, and at the next
+  // look; negative: not known yet.
+  absl::Duration used_at_first = -absl::InfiniteDuration(), look_at;
   while (true) {
     // In this order: a child that has ended wrote all it had to write before.
     const bool all_ended = AllEnded();
@@ -72,6 +94,19 @@ Waited Supervisor::WaitUntil(absl::FunctionRef<bool()> condition,
       const std::vector<pid_t> pids = Descendants(getpid());
       // Nobody is left, though somebody else may still hold their stdout.
       if (pids.empty()) return Waited::kEnded;
+      const absl::Duration used = ProcessorTime(pids);
+      if (used_at_first < absl::ZeroDuration() || used < used_at_first) {
+        used_at_first = used;
+        look_at = used + kBusyBeforeLook;
+      } else if (used >= look_at) {
+        if (AnySpins(pids)) return Waited::kSpins;
+        if (used - used_at_first >= kBusyBeforeVerdict) {
+          detail_ =
+              "it uses the processor all the time, and nothing comes of it";
+          return Waited::kSpins;
+        }
+        look_at = used + kBusyBeforeLook;
+      }
       Activity activity = ObserveActivity(pids);
       if (!activity.blocked || activity.fingerprint != fingerprint) {
         fingerprint.reset();
@@ -87,6 +122,7 @@ Waited Supervisor::WaitUntil(absl::FunctionRef<bool()> condition,
     for (const auto& child : children_) child->AddPollEntries(&entries);
     if (poll(entries.data(), entries.size(), pause_ms) > 0) {
       quiet_since = absl::Now();
+      used_at_first = -absl::InfiniteDuration();
       pause_ms = kFirstPauseMs;
     } else {
       pause_ms = std::min(2 * pause_ms, kLongestPauseMs);
@@ -101,6 +137,17 @@ void Supervisor::AwaitNobody() {
 bool Supervisor::AllEnded() const {
   return std::all_of(children_.begin(), children_.end(),
                      [](const auto& child) { return child->closed(); });
+}
+
+bool Supervisor::AnySpins(const std::vector<pid_t>& pids) {
+  for (pid_t pid : pids) {
+    if (RunningThreads(pid) == 0) continue;
+    const LoopReport report = DescribeLoop(pid);
+    if (!report.is_loop) continue;
+    detail_ = absl::StrCat(CommandName(pid), " ", report.words);
+    return true;
+  }
+  return false;
 }
 
 bool Supervisor::BreaksLimit() {

@@ -21,6 +21,7 @@ enum class Waited {
   kMet,       // The condition holds.
   kEnded,     // Every child has ended, and who was left, so it never will.
   kBlocked,   // Every child waits for somebody else, for ever.
+  kSpins,     // A process goes round in a loop that gets it nowhere.
   kBroke,     // A child or its daemons broke a limit and were killed.
   kDeadline,  // Time is up.
 };
@@ -44,13 +45,16 @@ class Supervisor {
   // mean to go: who was killed takes a moment to die.
   void AwaitNobody();
 
-  // After kBlocked: who waits for what. After kBroke: which limit.
+  // After kBlocked: which process waits for what. After kSpins: which process
+  // makes which calls. After kBroke: which limit.
   const std::string& detail() const { return detail_; }
 
   absl::Time deadline() const { return deadline_; }
 
  private:
   bool AllEnded() const;
+  // Whether one of `pids` spins; detail_ says how.
+  bool AnySpins(const std::vector<pid_t>& pids);
   bool BreaksLimit();
   // The same for `pids`, which `name` made; detail_ says which limit.
   bool BreaksLimit(const std::string& name, const std::vector<pid_t>& pids,

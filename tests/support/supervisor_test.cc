@@ -26,7 +26,8 @@ namespace harness {
 
 // For GoogleTest's messages.
 inline void PrintTo(Waited waited, std::ostream* out) {
-  const char* names[] = {"kMet", "kEnded", "kBlocked", "kBroke", "kDeadline"};
+  const char* names[] = {"kMet",   "kEnded", "kBlocked",
+                         "kSpins", "kBroke", "kDeadline"};
   *out << names[static_cast<int>(waited)];
 }
 
@@ -204,6 +205,20 @@ TEST_F(SupervisorTest, BlockedIsToldUnderLoad) {
   EXPECT_EQ(supervisor_.WaitUntil(Never), Waited::kBlocked);
 }
 
+// kSpins ----------------------------------------------------------------------
+
+TEST_F(SupervisorTest, LoopThatGetsNowhereIsTold) {
+  Start({"spin"});
+  EXPECT_EQ(supervisor_.WaitUntil(Never), Waited::kSpins);
+  EXPECT_THAT(supervisor_.detail(), MatchesRegex("misbehave computes .*"));
+}
+
+TEST_F(SupervisorTest, LoopOfAChildIsTold) {
+  Start({"fork", "name=the-child", "spin", ".", "wait"});
+  EXPECT_EQ(supervisor_.WaitUntil(Never), Waited::kSpins);
+  EXPECT_THAT(supervisor_.detail(), MatchesRegex("the-child computes .*"));
+}
+
 // kDeadline: still something may happen ---------------------------------------
 
 class NotBlocked
@@ -230,10 +245,9 @@ TEST_P(NotBlocked, IsWaitedForUnderLoad) {
 using Actions = std::vector<std::string>;
 INSTANTIATE_TEST_SUITE_P(
     Calls, NotBlocked,
-    testing::Values(Actions{"spin"}, Actions{"nap"}, Actions{"poll=3600000"},
-                    Actions{"timerfd"}, Actions{"alarm", "hang"},
-                    Actions{"signalfd"}, Actions{"timer", "hang"},
-                    Actions{"receive=3600"},
+    testing::Values(Actions{"nap"}, Actions{"poll=3600000"}, Actions{"timerfd"},
+                    Actions{"alarm", "hang"}, Actions{"signalfd"},
+                    Actions{"timer", "hang"}, Actions{"receive=3600"},
                     Actions{"fork", "nap", ".", "wait"}, Actions{"ping-pong"}),
     [](const auto& info) {
       std::string name;
@@ -271,7 +285,7 @@ TEST_F(SupervisorTest, WhoIsWokenNowAndThenIsNotBlocked) {
 TEST_F(SupervisorTest, WaitsShareOneDeadline) {
   const absl::Time deadline = absl::Now() + absl::Milliseconds(300);
   Supervisor supervisor(deadline);
-  ASSERT_TRUE(supervisor.Spawn(Misbehave({"spin"})).ok());
+  ASSERT_TRUE(supervisor.Spawn(Misbehave({"nap"})).ok());
   EXPECT_EQ(supervisor.WaitUntil(Never), Waited::kDeadline);
   const absl::Time again = absl::Now();
   EXPECT_EQ(supervisor.WaitUntil(Never), Waited::kDeadline);

@@ -45,21 +45,22 @@ trace() {
   exec "$trace" "${flags[@]}"
 }
 
-# Runs the first check of the lab that failed once more, traced, and shows the end.
+# Runs the check that was told once more, traced, and shows the end.
 trace_failed_check() {
-  local check program kit=$PWD command
-  check=$(last_log "$lab" | sed -n 's/^FAIL  \([A-Za-z0-9]*\):.*/\1/p' | head -n 1)
+  local check program command trace=$PWD/bazel-bin/tools/trace/trace
+  local told='^\([A-Za-z0-9]*\): .* (\(core\|robust\), [0-9]* points*)$'
+  check=$(last_log "$lab" | sed -n "s/$told/\\1/p" | head -n 1)
   [[ $check ]] || return 0
-  if last_log "$lab" | sed -n "/^FAIL  $check:/,/^\(FAIL\|ok\|$lab\)/p" | grep -q 'under strace'; then
-    say "$check traces the programs itself: ./lab trace ${lab%%_*} shows them"
+  if last_log "$lab" | sed -n "/^$check: .*points*)\$/,\$p" | grep -q 'under strace'; then
+    say "$check traces the programs itself, which only one can do: ./lab trace ${lab%%_*} shows them"
     return
   fi
   run_bazel build //tools/trace || return
   printf '\n%s once more, traced; the end of it:\n\n' "$check"
-  command=("$kit/bazel-bin/labs/$lab/check" "--lab=$lab" "--gtest_filter=*.$check")
+  command=("$PWD/bazel-bin/labs/$lab/check" "--lab=$lab" "--gtest_filter=*.$check")
   for program in $(programs_of "$lab"); do
     command+=("$program=labs/$lab/$program" "${program}_asan=labs/$lab/${program}_asan")
   done
   (cd "bazel-bin/labs/$lab/check.runfiles/socket_lab_kit" &&
-    "$kit/bazel-bin/tools/trace/trace" "--harness=the check" --end --rows=60 -- "${command[@]}")
+    "$trace" "--harness=the check" --end --rows=60 -- "${command[@]}")
 }

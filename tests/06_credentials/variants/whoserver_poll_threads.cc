@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -65,7 +66,10 @@ bool Serve(int fd, int number, uid_t allowed) {
   getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
   int pidfd = -1;
   size = sizeof(pidfd);
-  if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) < 0) pidfd = -1;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) < 0) {
+    // A kernel before Linux 6.5.
+    pidfd = static_cast<int>(syscall(SYS_pidfd_open, peer.pid, 0));
+  }
   const std::string head = "client " + std::to_string(number) + ": ";
   printf("%sconnected by %s\n", head.c_str(), Ids(peer).c_str());
   fflush(stdout);
