@@ -70,9 +70,9 @@ class EndMatcher {
     if (unknown || !first) {
       AddNote(
           &replay_, end.event,
-          peer == kNone
-              ? absl::StrCat("unknown: the other end of what returned ", saw,
-                             " is not in this picture")
+          peer == kNone || replay_.held_outside[peer]
+              ? absl::StrCat("unknown: this ", saw,
+                             " comes from outside this picture")
               : absl::StrCat("unknown: the trace does not tell which close ",
                              "made this ", saw));
       return;

@@ -359,12 +359,13 @@ class TransferMatcher {
     for (size_t i = 0; i < takes.size(); ++i) {
       const int event = replay_.transfers[take_list[i]].event;
       if (matching.unknown[i] > 0) {
-        AddNote(&replay_, event,
-                messages
-                    ? "unknown: the trace does not tell who sent this message"
-                    : absl::StrCat("unknown: the trace does not tell who "
-                                   "wrote ",
-                                   matching.unknown[i], " of these bytes"));
+        AddNote(
+            &replay_, event,
+            put_list.empty() ? "unknown: from outside this picture"
+            : messages
+                ? "unknown: the trace does not tell who sent this message"
+                : absl::StrCat("unknown: the trace does not tell who wrote ",
+                               matching.unknown[i], " of these bytes"));
       }
       if (!messages && sources[i] > 1) {
         AddNote(&replay_, event,
@@ -372,7 +373,7 @@ class TransferMatcher {
       }
     }
     if (matching.strange) {
-      if (!take_list.empty()) {
+      if (!put_list.empty()) {
         AddNote(&replay_, replay_.transfers[take_list.back()].event,
                 "unknown: somebody outside this picture has this socket, too");
       }

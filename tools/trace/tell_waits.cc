@@ -92,8 +92,7 @@ class WaitTeller {
       Event& from = trace_.events[arrow.from];
       const Event& to = trace_.events[arrow.to];
       if (arrow.kind == Arrow::kData && to.end < from.end &&
-          to.lane != from.lane && from.waited.empty() &&
-          from.value > kFits) {
+          to.lane != from.lane && from.waited.empty() && from.value > kFits) {
         from.waited = NameOf(arrow.to);
       }
     }

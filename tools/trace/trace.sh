@@ -2,22 +2,22 @@
 # ./lab trace, and the end of the trace for ./lab check --trace. Sourced by ./lab.
 # shellcheck disable=SC2154  # $lab, $log and $caller_folder are ./lab's.
 
-# Sets `command` to the demo of the lab, with the programs in room $1.
+# Sets `words` to the demo of the lab, with the programs in room $1.
 demo_of() {
   local program
-  command=("$PWD/bazel-bin/tests/$lab/demo")
+  words=("$PWD/bazel-bin/tests/$lab/demo")
   for program in $(programs_of "$lab"); do
-    command+=("$program=$PWD/bazel-bin/$1/$lab/$program")
+    words+=("$program=$PWD/bazel-bin/$1/$lab/$program")
   done
 }
 
 # ./lab trace [NN] [FLAG...] [-- COMMAND...]; $lab is set where there is an NN.
 trace() {
-  local room=labs flags=() command=() targets=(//tools/trace) program trace=$PWD/bazel-bin/tools/trace/trace
+  local room=labs against='' flags=() words=() targets=(//tools/trace) program trace=$PWD/bazel-bin/tools/trace/trace
   while (($#)) && [[ $1 != -- ]]; do
     case $1 in
       --solution) room=solutions ;;
-      --against=solution) flags+=(--against=) ;;
+      --against=solution) against=yes ;;
       *) flags+=("$1") ;;
     esac
     shift
@@ -29,14 +29,15 @@ trace() {
   else
     [[ ${2-} || " ${flags[*]}" == *" --from="* || " ${flags[*]}" == *" --help"* ]] ||
       die "trace takes the number of a lab, or a command after --; see ./lab trace --help"
-    [[ $room == labs ]] || die "--solution goes with the number of a lab"
+    [[ $room == labs && ! $against ]] || die "--solution and --against=solution go with the number of a lab"
   fi
   run_bazel build "${targets[@]}" || exit 1
   if [[ $lab ]]; then
     demo_of solutions
-    flags=("${flags[@]/#--against=/--against=${command[*]@Q}}")
+    # Behind --against stands a command, as one writes it in a shell.
+    [[ ! $against ]] || flags+=("--against=${words[*]@Q}")
     demo_of "$room"
-    flags=("--harness=the demo" "--title=Lab $lab" "${flags[@]}" -- "${command[@]}")
+    flags=("--harness=the demo" "--title=Lab $lab" "${flags[@]}" -- "${words[@]}")
   else
     flags+=("$@")
   fi
@@ -47,7 +48,7 @@ trace() {
 
 # Runs the check that was told once more, traced, and shows the end.
 trace_failed_check() {
-  local check program command trace=$PWD/bazel-bin/tools/trace/trace
+  local check program words trace=$PWD/bazel-bin/tools/trace/trace
   local told='^\([A-Za-z0-9]*\): .* (\(core\|robust\), [0-9]* points*)$'
   check=$(last_log "$lab" | sed -n "s/$told/\\1/p" | head -n 1)
   [[ $check ]] || return 0
@@ -57,10 +58,10 @@ trace_failed_check() {
   fi
   run_bazel build //tools/trace || return
   printf '\n%s once more, traced; the end of it:\n\n' "$check"
-  command=("$PWD/bazel-bin/labs/$lab/check" "--lab=$lab" "--gtest_filter=*.$check")
+  words=("$PWD/bazel-bin/labs/$lab/check" "--lab=$lab" "--gtest_filter=*.$check")
   for program in $(programs_of "$lab"); do
-    command+=("$program=labs/$lab/$program" "${program}_asan=labs/$lab/${program}_asan")
+    words+=("$program=labs/$lab/$program" "${program}_asan=labs/$lab/${program}_asan")
   done
   (cd "bazel-bin/labs/$lab/check.runfiles/socket_lab_kit" &&
-    "$trace" "--harness=the check" --end --rows=60 -- "${command[@]}")
+    "$trace" "--harness=the check" --end --rows=60 -- "${words[@]}")
 }
