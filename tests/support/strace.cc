@@ -265,6 +265,12 @@ absl::optional<TraceEvent> StraceParser::Parse(string_view line) {
     if (!line.empty()) ++strange_;
     return absl::nullopt;
   }
+  // "= ?" without an error: the process was killed in it.
+  if (!event.has_value && event.error.empty() && event.name != "exit_group" &&
+      event.name != "exit") {
+    event.finished = false;
+    event.text.resize(event.arguments_end);
+  }
   if (event.arguments_end >= event.text.size()) {
     // The tracer was killed while it wrote this line.
     event.finished = false;

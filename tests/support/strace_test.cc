@@ -81,6 +81,19 @@ TEST(Strace, NeverFinished) {
   EXPECT_EQ(events[2].name, "read");
 }
 
+TEST(Strace, KilledInACall) {
+  const std::vector<TraceEvent> events = Parse(
+      "1 read(4, <unfinished ...>\n"
+      "1 <... read resumed> <unfinished ...>) = ?\n"
+      "1 kill(1, SIGKILL)                = ?\n"
+      "1 exit_group(0)                   = ?\n");
+  ASSERT_EQ(events.size(), 3U);
+  EXPECT_FALSE(events[0].finished);
+  EXPECT_EQ(events[0].end, 1U);
+  EXPECT_FALSE(events[1].finished);
+  EXPECT_TRUE(events[2].finished);
+}
+
 TEST(Strace, SignalsStopsAndEnds) {
   EXPECT_EQ(ParseOne("1 --- SIGPIPE {si_signo=SIGPIPE, si_pid=7} ---").name,
             "SIGPIPE");

@@ -238,6 +238,18 @@ std::string PageData(const Trace& trace, const std::string& title) {
   json["title"] = title;
   json["warnings"] = trace.warnings;
   json["columns"] = layout.columns;
+  // A page of more rows than this is slow to open: the middle is left out.
+  constexpr int kMostRows = 20000;
+  const int all = static_cast<int>(layout.rows.size());
+  const int head = all <= kMostRows ? all : kMostRows / 2;
+  const int left_out = all <= kMostRows ? 0 : all - kMostRows;
+  const auto place = [&](int row) {
+    return row < head ? row : std::max(row - left_out, head);
+  };
+  if (left_out > 0) {
+    json["warnings"].push_back(absl::StrCat(
+        left_out, " rows in the middle, after ", head, ", are left out."));
+  }
   Json& lanes = json["lanes"] = Json::array();
   for (size_t i = 0; i < trace.lanes.size(); ++i) {
     const Lane& lane = trace.lanes[i];
@@ -246,15 +258,17 @@ std::string PageData(const Trace& trace, const std::string& title) {
                      {"ending", lane.ending},
                      {"column", layout.column[i]},
                      {"slots", layout.slots[i]},
-                     {"begin", layout.begin_row[i]},
-                     {"end", layout.end_row[i]}});
+                     {"begin", place(layout.begin_row[i])},
+                     {"end", place(layout.end_row[i])}});
   }
   // [event, what of it]: 1 begins, 2 ends, 3 both.
   Json& rows = json["rows"] = Json::array();
   std::map<int, int> shown;  // From an event to its place in the page's list.
   Json& events = json["events"] = Json::array();
   Json meanings = Json::object();
-  for (const Row& row : layout.rows) {
+  for (int i = 0; i < all; ++i) {
+    if (i == head) i += left_out;
+    const Row& row = layout.rows[i];
     const Event& event = trace.events[row.event];
     const auto entry =
         shown.insert({row.event, static_cast<int>(shown.size())});
@@ -288,6 +302,7 @@ std::string PageData(const Trace& trace, const std::string& title) {
   json["meanings"] = std::move(meanings);
   Json& arrows = json["arrows"] = Json::array();
   for (const ArrowGroup& group : GroupArrows(trace, layout)) {
+    if (shown.count(group.from) == 0 || shown.count(group.to) == 0) continue;
     const Arrow& first = trace.arrows[group.arrows[0]];
     bool thick = false;
     for (const int arrow : group.arrows) {
@@ -308,8 +323,8 @@ std::string PageData(const Trace& trace, const std::string& title) {
     lives.push_back({{"l", life.lane},
                      {"fd", life.fd},
                      {"slot", layout.slot[i]},
-                     {"begin", layout.life_begin[i]},
-                     {"end", layout.life_end[i]},
+                     {"begin", place(layout.life_begin[i])},
+                     {"end", place(layout.life_end[i])},
                      {"closed", life.closed},
                      {"what", file.what},
                      {"c", file.connection}});

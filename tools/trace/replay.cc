@@ -587,15 +587,16 @@ class Replayer {
       trace.files[peer->second].peer = static_cast<int>(i);
     }
     for (const Ref& ref : out_.refs) {
-      const bool closed = ref.closed_by != kNone;
+      // What an exit closes is open as long as its lane.
+      const bool closed = ref.closed_by != kNone &&
+                          trace.events[ref.closed_by].kind != Event::kExit;
       const Lane& lane = trace.lanes[ref.lane];
-      trace.lives.push_back(
-          {ref.lane, ref.fd, ref.file, ref.begin,
-           closed       ? ref.close_begin
-           : lane.ended ? lane.end
-                        : trace.lines,
-           ref.opened_by, closed ? ref.closed_by : kNone,
-           closed && trace.events[ref.closed_by].kind != Event::kExit});
+      trace.lives.push_back({ref.lane, ref.fd, ref.file, ref.begin,
+                             closed       ? ref.close_begin
+                             : lane.ended ? lane.end
+                                          : trace.lines,
+                             ref.opened_by, closed ? ref.closed_by : kNone,
+                             closed});
     }
     if (uses_uring_) {
       trace.warnings.push_back(

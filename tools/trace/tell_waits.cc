@@ -117,6 +117,7 @@ class WaitTeller {
   void StillWaiting(int index) {
     Event& event = trace_.events[index];
     if (event.name == "exit_group" || event.name == "exit" ||
+        absl::StrContains(event.name, "kill") ||
         absl::StartsWith(event.name, "execve")) {
       return;
     }
