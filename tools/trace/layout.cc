@@ -157,13 +157,16 @@ std::vector<ArrowGroup> GroupArrows(const Trace& trace, const Layout& layout) {
 }
 
 std::string GroupLabel(const Trace& trace, const ArrowGroup& group) {
-  std::string label;
+  // What may be cut comes last.
+  std::string label, others;
   for (const int index : group.arrows) {
     const Arrow& arrow = trace.arrows[index];
-    absl::StrAppend(&label, label.empty() || arrow.label.empty() ? "" : ", ",
+    std::string* part = arrow.kind == Arrow::kDescriptor ? &label : &others;
+    absl::StrAppend(part, part->empty() || arrow.label.empty() ? "" : ", ",
                     arrow.label);
   }
-  return label;
+  return absl::StrCat(label, label.empty() || others.empty() ? "" : ", ",
+                      others);
 }
 
 }  // namespace trace

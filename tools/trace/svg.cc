@@ -80,7 +80,7 @@ class SvgDrawer {
     lane_x_.assign(trace.lanes.size(), 0);
     for (const int lane : lanes) {
       lane_x_[lane] = x;
-      x += layout_.slots[lane] * kSlot + kText + 24;
+      x += layout_.slots[lane] * kSlot + kText + 70;
     }
     width_ = x;
     height_ = kTop + (head_ + tail_ + 2) * kRow;
