@@ -45,8 +45,9 @@ struct Calls {
 // The visible lanes with what they did, by begin.
 std::vector<Calls> ByLane(const Trace& trace) {
   std::vector<Calls> lanes(trace.lanes.size());
-  for (size_t i = 0; i < trace.lanes.size(); ++i)
+  for (size_t i = 0; i < trace.lanes.size(); ++i) {
     lanes[i].name = trace.lanes[i].name;
+  }
   for (const Event& event : trace.events) {
     if (event.hidden || trace.lanes[event.lane].hidden) continue;
     lanes[event.lane].events.push_back(&event);
@@ -58,10 +59,10 @@ std::vector<Calls> ByLane(const Trace& trace) {
   return lanes;
 }
 
-std::string Side(const Calls* calls, size_t at, size_t width) {
+std::string Side(const Calls& calls, size_t at, size_t width) {
   std::string text;
-  if (calls && at < calls->events.size()) {
-    text = Cut(calls->events[at]->brief, width);
+  if (at < calls.events.size()) {
+    text = Cut(calls.events[at]->brief, width);
   }
   return text + std::string(width - Columns(text), ' ');
 }
@@ -73,28 +74,27 @@ std::string DrawAgainst(const Trace& one, const Trace& two, int width) {
   const size_t half = static_cast<size_t>(std::max(width, 40) - 7) / 2;
   std::string text;
   bool parted = false;
+  const Calls none;
   for (size_t lane = 0; lane < std::max(left.size(), right.size()); ++lane) {
-    const Calls* a = lane < left.size() ? &left[lane] : nullptr;
-    const Calls* b = lane < right.size() ? &right[lane] : nullptr;
-    const size_t size =
-        std::max(a ? a->events.size() : 0, b ? b->events.size() : 0);
+    const Calls& a = lane < left.size() ? left[lane] : none;
+    const Calls& b = lane < right.size() ? right[lane] : none;
+    const size_t size = std::max(a.events.size(), b.events.size());
+    const size_t both = std::min(a.events.size(), b.events.size());
     size_t part = 0;
-    while (a && b && part < size && part < a->events.size() &&
-           part < b->events.size() &&
-           (part == 0 ||
-            Normalised(*a->events[part]) == Normalised(*b->events[part]))) {
+    while (part < both && (part == 0 || Normalised(*a.events[part]) ==
+                                            Normalised(*b.events[part]))) {
       ++part;
     }
-    const std::string& name = a ? a->name : b->name;
+    const std::string& name = a.events.empty() ? b.name : a.name;
     if (part == size) {
       absl::StrAppend(&text, name, ": the same ", size, " calls\n\n");
       continue;
     }
     parted = true;
     absl::StrAppend(&text, name,
-                    a && b ? absl::StrCat(": they part at call ", part + 1)
-                    : a    ? ": only in the first run"
-                           : ": only in the second run",
+                    both > 0 ? absl::StrCat(": they part at call ", part + 1)
+                    : a.events.empty() ? ": only in the second run"
+                                       : ": only in the first run",
                     "\n");
     const size_t first = part > kBefore ? part - kBefore : 0;
     for (size_t i = first; i < std::min(size, part + kAfter + 1); ++i) {

@@ -44,9 +44,8 @@ std::string ShortString(string_view text) {
       shown += "\\n";
     } else if (byte == '\0') {
       shown += "\\0";
-    } else if (byte < 32 || byte == 127) {
-      shown += "·";
-    } else if (static_cast<unsigned char>(byte) > 127) {
+    } else if (static_cast<unsigned char>(byte) < 32 ||
+               static_cast<unsigned char>(byte) >= 127) {
       shown += "·";
     } else {
       shown += byte;
@@ -193,8 +192,9 @@ std::string ShortArguments(const Event& event) {
   if (absl::StartsWith(name, "clone") || name == "fork" || name == "vfork") {
     return "";
   }
-  if (name == "wait4" || name == "waitid")
+  if (name == "wait4" || name == "waitid") {
     return arg(0) == "-1" ? "any child" : arg(0);
+  }
   if (name == "futex") return "";
   std::vector<std::string> all;
   for (size_t i = 0; i < args.size() && i < 3; ++i) {
@@ -231,8 +231,7 @@ std::string Brief(const Trace& trace, const Event& event) {
     case Event::kCall:
       break;
   }
-  const std::string call =
-      absl::StrCat(event.name, "(", ShortArguments(event), ")");
+  std::string call = absl::StrCat(event.name, "(", ShortArguments(event), ")");
   if (!event.finished) {
     return event.name == "exit_group" || event.name == "exit"
                ? call
@@ -260,8 +259,9 @@ bool IsLibrarys(const Event& event) {
     return true;
   }
   for (const string_view file : {"gai", "host", "resolv", "nsswitch"}) {
-    if (absl::StrContains(text, absl::StrCat("/etc/", file, ".conf")))
+    if (absl::StrContains(text, absl::StrCat("/etc/", file, ".conf"))) {
       return true;
+    }
   }
   return absl::StrContains(text, "/ld.so.") ||
          absl::StrContains(text, ".so>") || absl::StrContains(text, ".so.") ||
@@ -313,30 +313,49 @@ void HideNoise(const std::string& harness, Trace* trace) {
     event.hidden = event.kind == Event::kCall && IsLibrarys(event);
   }
   if (harness.empty() || trace->lanes.empty()) return;
-  bool talks = false;
-  for (const Arrow& arrow : trace->arrows) {
-    const Event &from = trace->events[arrow.from],
-                &to = trace->events[arrow.to];
-    talks |= (from.lane == 0) != (to.lane == 0) && IsSocket(*trace, to.file);
-  }
-  Lane& first = trace->lanes[0];
-  first.hidden = !talks;
-  first.name = harness;
-  for (File& file : trace->files) {
-    file.hidden =
-        !IsSocket(*trace, static_cast<int>(&file - trace->files.data())) &&
-        file.made_by != kNone && trace->events[file.made_by].lane == 0;
-  }
-  for (Event& event : trace->events) {
-    if (trace->lanes[event.lane].process == 0 &&
-        (!talks || !IsSocket(*trace, event.file)) &&
-        event.kind == Event::kCall) {
-      event.hidden = true;
+
+  // The harness is the first process, and its children until they run a
+  // program.
+  std::vector<bool> runs(trace->lanes.size()), is_harness(trace->lanes.size());
+  for (const Event& event : trace->events) {
+    if (absl::StartsWith(event.name, "execve") && event.finished &&
+        event.error.empty()) {
+      runs[event.lane] = true;
     }
   }
+  is_harness[0] = true;
   for (size_t i = 1; i < trace->lanes.size(); ++i) {
-    if (trace->lanes[i].parent == 0)
+    const int parent = trace->lanes[i].parent;
+    is_harness[i] = parent != kNone && is_harness[parent] && !runs[i];
+  }
+  std::vector<bool> talks(trace->lanes.size());
+  for (const Arrow& arrow : trace->arrows) {
+    const Event& to = trace->events[arrow.to];
+    const int from = trace->events[arrow.from].lane;
+    if (is_harness[from] != is_harness[to.lane] && IsSocket(*trace, to.file)) {
+      talks[is_harness[from] ? from : to.lane] = true;
+    }
+  }
+  for (size_t i = 0; i < trace->lanes.size(); ++i) {
+    Lane& lane = trace->lanes[i];
+    if (is_harness[i]) {
+      lane.hidden = !talks[i];
+      lane.name = harness;
+    } else if (lane.parent != kNone && is_harness[lane.parent]) {
       HidePreparations(static_cast<int>(i), trace);
+    }
+  }
+  for (size_t i = 0; i < trace->files.size(); ++i) {
+    const int made_by = trace->files[i].made_by;
+    trace->files[i].hidden = !IsSocket(*trace, static_cast<int>(i)) &&
+                             made_by != kNone &&
+                             is_harness[trace->events[made_by].lane];
+  }
+  for (Event& event : trace->events) {
+    if (is_harness[event.lane] && event.kind != Event::kStart &&
+        event.kind != Event::kExit && !IsSocket(*trace, event.file)) {
+      event.hidden = true;
+    }
   }
 }
 
@@ -349,8 +368,9 @@ std::string ErrorInWords(const Event& event) {
 
 std::string Duration(int64_t nanoseconds) {
   const double milliseconds = static_cast<double>(nanoseconds) / 1e6;
-  if (milliseconds >= 1000)
+  if (milliseconds >= 1000) {
     return absl::StrFormat("%.2f s", milliseconds / 1000);
+  }
   if (milliseconds >= 100) return absl::StrFormat("%.0f ms", milliseconds);
   if (milliseconds >= 10) return absl::StrFormat("%.1f ms", milliseconds);
   return absl::StrFormat("%.2f ms", milliseconds);

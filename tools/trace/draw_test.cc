@@ -60,10 +60,10 @@ TEST(Text, Swimlanes) {
     4.50  │││                                 │└ read(4) = 16 "a </script> "…
           │││                                 ││ · waited 1.00 ms for pair
     5.00  │││                                 │├ exit_group(3)
-    5.50  │││                                  ┴ exit status 3
+    5.50  │││                                 │┴ exit status 3
     6.00  ╵│├ close(3)
     7.00   │├ exit_group(0)
-    7.50    ┴ exit status 0
+    7.50   │┴ exit status 0
 )";
   const std::string drawn = DrawText(Of(kTalk), options);
   EXPECT_EQ(drawn.substr(0, drawn.find("\ntime in ms")), expected);

@@ -144,7 +144,8 @@ int LaneBuilder::AddLane(const TraceEvent& traced) {
       lane.process = trace_.lanes[lane.parent].process;
     }
     lane.program = trace_.lanes[lane.parent].program;
-    clones.erase(clones.begin(), clones.begin() + i + 1);
+    clones.erase(clones.begin(),
+                 clones.begin() + static_cast<std::ptrdiff_t>(i) + 1);
     break;
   }
   if (clone != kNone) lane.begin = trace_.events[clone].begin;

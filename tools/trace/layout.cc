@@ -21,8 +21,9 @@ void MakeRows(const Trace& trace, Layout* layout) {
       layout->rows.push_back({event.begin, index, true, true});
     } else {
       layout->rows.push_back({event.begin, index, true, false});
-      if (event.finished)
+      if (event.finished) {
         layout->rows.push_back({event.end, index, false, true});
+      }
     }
   }
   std::stable_sort(
@@ -48,16 +49,18 @@ void PlaceLanes(const Trace& trace, bool reuse, Layout* layout) {
   layout->end_row.assign(trace.lanes.size(), -1);
   for (size_t i = 0; i < layout->rows.size(); ++i) {
     const int lane = trace.events[layout->rows[i].event].lane;
-    if (layout->end_row[lane] < 0)
+    if (layout->end_row[lane] < 0) {
       layout->begin_row[lane] = static_cast<int>(i);
+    }
     layout->end_row[lane] = static_cast<int>(i);
   }
   std::vector<int> by_begin;
   for (size_t i = 0; i < trace.lanes.size(); ++i) {
     const Lane& lane = trace.lanes[i];
     if (lane.hidden || layout->end_row[i] < 0) continue;
-    if (!lane.ended)
+    if (!lane.ended) {
       layout->end_row[i] = static_cast<int>(layout->rows.size()) - 1;
+    }
     by_begin.push_back(static_cast<int>(i));
   }
   std::stable_sort(by_begin.begin(), by_begin.end(), [&](int a, int b) {
@@ -104,8 +107,9 @@ void PlaceLives(const Trace& trace, Layout* layout) {
     const int lane = trace.lives[life].lane;
     std::vector<int>& slots = ends[lane];
     size_t slot = 0;
-    while (slot < slots.size() && slots[slot] >= layout->life_begin[life])
+    while (slot < slots.size() && slots[slot] >= layout->life_begin[life]) {
       ++slot;
+    }
     if (slot == slots.size()) slots.push_back(0);
     slots[slot] = layout->life_end[life];
     layout->slot[life] = static_cast<int>(slot);

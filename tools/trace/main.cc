@@ -228,8 +228,9 @@ int Main(int argc, char** argv) {
     return Complain(
         "give a command after --, or a file by --from=FILE; see --help");
   }
-  if (flags.json && flags.mermaid)
+  if (flags.json && flags.mermaid) {
     return Complain("--json or --mermaid, not both");
+  }
 
   Trace trace;
   std::string error = Make(flags, flags.command, &trace);
@@ -255,12 +256,15 @@ int Main(int argc, char** argv) {
     return 0;
   }
   bool written = true;
-  if (!flags.svg.empty())
+  if (!flags.svg.empty()) {
     written &= Write(flags.svg, DrawSvg(trace, flags.title));
-  if (!flags.html.empty())
+  }
+  if (!flags.html.empty()) {
     written &= Write(flags.html, DrawHtml(trace, flags.title));
-  if (!flags.perfetto.empty())
+  }
+  if (!flags.perfetto.empty()) {
     written &= Write(flags.perfetto, DrawPerfetto(trace));
+  }
   if (flags.json) {
     fputs(DrawJson(trace).c_str(), stdout);
   } else if (flags.mermaid) {

@@ -131,8 +131,9 @@ class EndMatcher {
         causes.begin(), causes.end(),
         [](const Cause& a, const Cause& b) { return a.end < b.end; });
     for (const Cause& cause : causes) {
-      if (cause.event != first->event && cause.begin < first->end)
+      if (cause.event != first->event && cause.begin < first->end) {
         return nullptr;
+      }
     }
     return &*first;
   }

@@ -88,8 +88,9 @@ class TransferMatcher {
   int Destination(const Transfer& transfer) const {
     const File& file = files_[transfer.file];
     if (file.kind == File::kPipe) return transfer.file;
-    if (file.kind == File::kTcp || !HasMessages(transfer.file))
+    if (file.kind == File::kTcp || !HasMessages(transfer.file)) {
       return file.peer;
+    }
     if (transfer.address.empty() && file.kind == File::kUnix) {
       const auto connects = connects_of_.find(transfer.file);
       const bool moved = file.type == File::kDatagram &&
@@ -201,8 +202,9 @@ class TransferMatcher {
     const std::string address =
         file.kind == File::kUdp ? UdpTarget(transfer) : transfer.address;
     for (size_t i = 0; i < files_.size(); ++i) {
-      if (files_[i].kind != file.kind || !HasMessages(static_cast<int>(i)))
+      if (files_[i].kind != file.kind || !HasMessages(static_cast<int>(i))) {
         continue;
+      }
       if (file.kind == File::kUdp && !files_[i].local.empty() &&
           Port(files_[i].local) != Port(address)) {
         continue;
@@ -252,8 +254,9 @@ class TransferMatcher {
       total += std::max<int64_t>(replay_.transfers[put].size, 0);
       // At the other end of a sequence of packets, an empty one looks like the
       // end.
-      if (messages && !datagrams && replay_.transfers[put].size == 0)
+      if (messages && !datagrams && replay_.transfers[put].size == 0) {
         odd = true;
+      }
     }
     std::vector<Put> puts;
     for (const int index : put_list) {

@@ -168,10 +168,12 @@ std::string SignalMeaning(absl::string_view signal) {
   if (signal == "SIGTERM") return "Somebody asks the process to end.";
   if (signal == "SIGINT") return "Somebody pressed Ctrl-C.";
   if (signal == "SIGKILL") return "Ends the process; it cannot be caught.";
-  if (signal == "SIGSEGV")
+  if (signal == "SIGSEGV") {
     return "The program used memory that it does not have.";
-  if (signal == "SIGABRT")
+  }
+  if (signal == "SIGABRT") {
     return "The program gave up: abort, or a failed assertion.";
+  }
   if (signal == "SIGALRM") return "The alarm clock rang.";
   return "";
 }

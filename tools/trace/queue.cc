@@ -337,8 +337,8 @@ class Matcher {
       at = cluster.end();
     }
     // Takes behind an unknown one have no cluster.
-    int64_t clustered = 0, all = 0;
-    for (const Take& take : takes_) all += take.size != 0 && !take.peek;
+    size_t clustered = 0, all = 0;
+    for (const Take& take : takes_) all += take.size != 0 && !take.peek ? 1 : 0;
     for (const Cluster& cluster : take_clusters_) {
       clustered += cluster.orders.empty() ? 0 : cluster.orders[0].size();
     }

@@ -184,7 +184,7 @@ void DoConnect() {
     if (fd < 0) return;
     Patience(fd);
     own.sun_family = AF_UNIX;
-    bind(fd, reinterpret_cast<sockaddr*>(&own), sizeof(own.sun_family));
+    (void)!bind(fd, reinterpret_cast<sockaddr*>(&own), sizeof(own.sun_family));
     socklen_t size = sizeof(own);
     getsockname(fd, reinterpret_cast<sockaddr*>(&own), &size);
     const int nth = counters.connects++;
@@ -413,7 +413,7 @@ void DoClose() {
     if (shared.ends.empty()) return;
     const size_t at = Random(0, static_cast<int>(shared.ends.size()) - 1);
     end = shared.ends[at];
-    shared.ends.erase(shared.ends.begin() + at);
+    shared.ends.erase(shared.ends.begin() + static_cast<std::ptrdiff_t>(at));
   }
   TruthRecord* record = Note(TruthRecord::kClose, counters.closes++, 0);
   record->inode = Inode(end.fd);
@@ -450,7 +450,8 @@ void DoDatagram() {
     fd = socket(AF_INET, SOCK_DGRAM, 0);
     if (OneIn(2)) {
       ++counters.connects;
-      connect(fd, reinterpret_cast<const sockaddr*>(&name), sizeof(name));
+      (void)!connect(fd, reinterpret_cast<const sockaddr*>(&name),
+                     sizeof(name));
     }
     Done(Note(TruthRecord::kPut, counters.puts++, id));
     sendto(fd, bytes.data(), bytes.size(), 0,
@@ -571,7 +572,7 @@ void MakeNames(unsigned seed) {
     any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof(any);
     const int tcp = socket(AF_INET, SOCK_STREAM, 0);
-    bind(tcp, reinterpret_cast<sockaddr*>(&any), sizeof(any));
+    (void)!bind(tcp, reinterpret_cast<sockaddr*>(&any), sizeof(any));
     listen(tcp, 16);
     Patience(tcp);
     sockaddr_in name;
@@ -580,7 +581,7 @@ void MakeNames(unsigned seed) {
     shared.listeners.push_back(tcp);
 
     const int udp = socket(AF_INET, SOCK_DGRAM, 0);
-    bind(udp, reinterpret_cast<sockaddr*>(&any), sizeof(any));
+    (void)!bind(udp, reinterpret_cast<sockaddr*>(&any), sizeof(any));
     Patience(udp);
     size = sizeof(name);
     getsockname(udp, reinterpret_cast<sockaddr*>(&name), &size);
@@ -591,7 +592,7 @@ void MakeNames(unsigned seed) {
     unix_names.push_back(base + "-s" + std::to_string(i));
     const int stream = socket(AF_UNIX, SOCK_STREAM, 0);
     socklen_t length = UnixAddress(unix_names.back(), &address);
-    bind(stream, reinterpret_cast<sockaddr*>(&address), length);
+    (void)!bind(stream, reinterpret_cast<sockaddr*>(&address), length);
     listen(stream, 16);
     Patience(stream);
     shared.unix_listeners.push_back(stream);
@@ -599,7 +600,7 @@ void MakeNames(unsigned seed) {
     datagram_names.push_back(base + "-d" + std::to_string(i));
     const int datagram = socket(AF_UNIX, SOCK_DGRAM, 0);
     length = UnixAddress(datagram_names.back(), &address);
-    bind(datagram, reinterpret_cast<sockaddr*>(&address), length);
+    (void)!bind(datagram, reinterpret_cast<sockaddr*>(&address), length);
     Patience(datagram);
     Add({datagram, true, false, true, false, 0});
   }

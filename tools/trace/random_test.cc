@@ -317,8 +317,9 @@ std::string Blinded(const std::string& file, size_t shown) {
                  ? std::min<size_t>(
                        text.find_first_not_of("01234567", end + 1) - end, 4)
                  : 2;
-      if (count < shown && text[end] == '"')
+      if (count < shown && text[end] == '"') {
         blinded += text.substr(at, end - at);
+      }
     }
     blinded += "\"";
     if (text.compare(end + 1, 3, "...") != 0) blinded += "...";

@@ -443,8 +443,9 @@ class Replayer {
     Open(index, one->fd, first, close_on_exec).writes = !pipe;
     Open(index, two->fd, second, close_on_exec).reads = !pipe;
     if (pipe) {
-      if (Has(args[1 % args.size()], "O_DIRECT"))
+      if (Has(args[1 % args.size()], "O_DIRECT")) {
         out_.queue_is_odd[first] = true;
+      }
       return;
     }
     SetType(first, args[1]);
@@ -510,8 +511,9 @@ class Replayer {
       const int file = parsed.descriptor.empty()
                            ? event.file
                            : ObserveText(event.lane, parsed.descriptor);
-      if (file == kNone || out_.trace.files[file].kind == File::kOther)
+      if (file == kNone || out_.trace.files[file].kind == File::kOther) {
         continue;
+      }
       Transfer& transfer = parsed.transfer;
       transfer.event = index;
       transfer.file = file;
@@ -528,8 +530,9 @@ class Replayer {
             "unknown: this call, or what strace shows of it, is too much for "
             "us");
       }
-      if (parsed.ended)
+      if (parsed.ended) {
         out_.ends.push_back({index, file, transfer.put ? "w" : "r"});
+      }
       if (parsed.moved) out_.transfers.push_back(std::move(transfer));
     }
     return true;

@@ -31,16 +31,19 @@ std::string Find(const std::string& program) {
   const char* path = getenv("PATH");
   for (const absl::string_view folder :
        absl::StrSplit(path ? path : "/usr/bin:/bin", ':')) {
-    const std::string file = absl::StrCat(folder, "/", program);
+    std::string file = absl::StrCat(folder, "/", program);
     if (access(file.c_str(), X_OK) == 0) return file;
   }
   return "";
 }
 
-// Starts a program found in PATH. -1 if that fails.
+// Where the standard output of a program goes; with kNothing, its errors too.
 enum class Output { kStderr, kNothing, kErrorsOnly };
+
+// Starts a program found in PATH. -1 if that fails.
 pid_t Start(const std::vector<std::string>& words, Output output) {
   std::vector<char*> args;
+  args.reserve(words.size() + 1);
   for (const std::string& word : words) {
     args.push_back(const_cast<char*>(word.c_str()));
   }

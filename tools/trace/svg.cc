@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kRow = 20, kTop = 46, kTime = 70, kText = 270, kSlot = 8;
 constexpr int kColors = 8;
+constexpr size_t kLetters = 36;  // Of a call that fit into kText.
 
 std::string Escaped(const std::string& text) {
   std::string escaped;
@@ -192,11 +193,11 @@ class SvgDrawer {
               ? ""
               : " class=\"bad\"",
           " x=\"", x + 2, "\" y=\"", y + 13, "\">",
-          Escaped(Cut(event.brief, kText / 7.4)), "</text>");
+          Escaped(Cut(event.brief, kLetters)), "</text>");
       if (!event.waited.empty() && bottom - y > kRow) {
         absl::StrAppend(svg, "<text class=\"dim\" x=\"", x + 2, "\" y=\"",
                         y + 13 + kRow, "\">",
-                        Escaped(Cut(WaitWords(event), kText / 7.4)), "</text>");
+                        Escaped(Cut(WaitWords(event), kLetters)), "</text>");
       }
       absl::StrAppend(svg, "</g>\n");
     }

@@ -123,8 +123,9 @@ class WaitTeller {
     }
     event.waited = "nobody knows whom";
     if (event.file == kNone) {
-      if (event.name == "wait4" || event.name == "waitid")
+      if (event.name == "wait4" || event.name == "waitid") {
         event.waited = "a child";
+      }
       if (event.name == "futex") event.waited = "another thread";
       if (event.name == "pause" || event.name == "rt_sigsuspend") {
         event.waited = "a signal";

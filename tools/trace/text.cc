@@ -207,8 +207,9 @@ class TextDrawer {
   const std::set<int>& LivesAt(int row) {
     if (lives_by_begin_.empty()) {
       for (size_t i = 0; i < trace_.lives.size(); ++i) {
-        if (layout_.slot[i] != kNone)
+        if (layout_.slot[i] != kNone) {
           lives_by_begin_.push_back(static_cast<int>(i));
+        }
       }
       std::stable_sort(lives_by_begin_.begin(), lives_by_begin_.end(),
                        [&](int a, int b) {
@@ -275,8 +276,6 @@ class TextDrawer {
       absl::StrAppend(
           &text, brief.substr(0, end == brief.npos ? brief.size() : end + 1));
       if (!event.waited.empty()) absl::StrAppend(&text, " …");
-    } else if (!place.begins && !event.waited.empty()) {
-      absl::StrAppend(&text, event.brief);
     } else {
       absl::StrAppend(&text, event.brief);
     }

@@ -157,8 +157,9 @@ TEST(Understand, TheHarnessIsNotInThePicture) {
   EXPECT_EQ(trace.lanes[1].name, "server");
   std::string shown;
   for (const Event& event : trace.events) {
-    if (!event.hidden && event.lane == 1)
+    if (!event.hidden && event.lane == 1) {
       absl::StrAppend(&shown, event.brief, "; ");
+    }
   }
   EXPECT_EQ(shown, "server --socket=x; exit_group(0); exit status 0; ");
 }
