@@ -456,10 +456,52 @@ TEST_F(UnixStream, ClientOutlivesServer) {
       "the signal, makes it the error EPIPE, which you can report.",
       "handout, step 7; man 2 send, man 7 signal");
   Host(SocketPath());
-  Process client = StartStoppedAfter("connect", "client", {SocketFlag()});
+  Process client = StartStoppedAfter({"connect"}, "client", {SocketFlag()});
   Accept().Close();
   client.Continue();
   client.Refuses({SocketPath(), "EPIPE"});
+}
+
+// What may happen to any system call
+// -------------------------------------------------------------------
+
+TEST_F(UnixStream, ServerWhateverHappens) {
+  About(Robust(3), "the server does its work whatever its system calls return",
+        "A call may be interrupted, move fewer bytes than it was asked for, or "
+        "fail. Here the checker makes that happen, to one call at a time.",
+        "handout, steps 1 to 8; man 7 signal, man 2 read");
+  Sweep("server", [&](const Starter& start) {
+    Process server = start({SocketFlag(), "--clients=2"}, "/dev/null");
+    server.ListensAt(SocketPath());
+    std::string output;
+    for (int i = 0; i < 2; ++i) {
+      const std::string text = RandomText(30);
+      output += kHeader + Line(text);
+      Peer client = Connect(SocketPath());
+      client.Send(Record(text), "a record");
+      client.Close();
+    }
+    server.Exits(0, output);
+  });
+}
+
+TEST_F(UnixStream, ClientWhateverHappens) {
+  About(Robust(2), "the client does its work whatever its system calls return",
+        "A call may be interrupted, move fewer bytes than it was asked for, or "
+        "fail. Here the checker makes that happen, to one call at a time.",
+        "handout, steps 4 and 7; man 7 signal, man 2 send");
+  Sweep("client", [&](const Starter& start) {
+    Host(SocketPath());
+    const std::string text = RandomText(1000);
+    Process client = start({SocketFlag(), "--message=" + text}, "/dev/null");
+    const std::string received = Accept().ReceiveAll();
+    std::string expected;
+    for (int i = 0; i < 4; ++i) expected += Record(text);
+    client.Expect(received == expected, "the text four times, with its zeros",
+                  absl::StrCat(received.size(), " bytes\n",
+                               harness::Difference(expected, received)));
+    client.Exits(0, "");
+  });
 }
 
 TEST_F(UnixStream, RefusesBadUsage) {

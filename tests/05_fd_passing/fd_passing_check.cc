@@ -495,7 +495,7 @@ TEST_F(FdPassing, AsksAgain) {
         "handout, step 2; man 2 openat2, EAGAIN");
   WriteFile(InRoot("file"));
   Process opener =
-      StartFailingOnce("openat2", "EAGAIN", "opener",
+      StartFailingOnce({"openat2"}, EAGAIN, "opener",
                        {"--socket=" + SocketPath(), "--root=" + root_});
   opener.ListensAt(SocketPath());
   Peer reader = Connect(SocketPath(), "a reader");

@@ -195,7 +195,7 @@ TEST_F(Credentials, FromTheFirstByte) {
         "for the listening socket, before listen; each client inherits it.",
         "handout, step 3; man 7 unix, SO_PASSCRED");
   Process server =
-      StartStoppedAfter("listen,accept,accept4", "whoserver", {flag_});
+      StartStoppedAfter({"listen", "accept"}, "whoserver", {flag_});
   server.ListensAt("@" + name_);
   Peer client = ConnectOurs();
   server.Continue();

@@ -789,7 +789,7 @@ TEST_F(Tcp, ClientOutlivesServer) {
         "handout, step 8; man 2 send, man 7 signal");
   HostAtOwnPort(kLoopback);
   Process client =
-      StartStoppedAfter("connect", "client",
+      StartStoppedAfter({"connect"}, "client",
                         {"--address=127.0.0.1", PortFlag(HostAddress().port()),
                          Line(1000), Line(1000), Line(1000), Line(1000)});
   Accept().Close();

@@ -524,8 +524,8 @@ TEST_F(Udp, AnswerCannotBeSent) {
         "serve the others. Its request has been carried out all the same, and "
         "is known if it comes again.",
         "handout, steps 3 and 8; man 2 sendto");
-  Process server = StartFailingOnce("sendto,sendmsg", "ENETUNREACH", "server",
-                                    {"--requests=2"});
+  Process server = StartFailingOnce({"sendto", "sendmsg"}, ENETUNREACH,
+                                    "server", {"--requests=2"});
   const SocketAddress name = server.ReceivesOnUdp();
   DatagramPeer client = Open();
   const uint32_t sequence = RandomNumber();

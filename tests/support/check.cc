@@ -82,6 +82,13 @@ std::map<std::string, std::string>& Programs() {
   return programs;
 }
 
+constexpr char kSanitized[] = " under AddressSanitizer";
+
+void UseSanitized(ChildOptions* options) {
+  options->program = Programs()[options->name + "_asan"];
+  options->limits.address_space = 0;  // It reserves terabytes.
+}
+
 // A command line for people: what is long is cut.
 std::string CommandLine(const std::string& program,
                         const std::vector<std::string>& args) {
@@ -113,7 +120,7 @@ absl::Time Check::EndOfRun() {
   return end_of_run;
 }
 
-bool Check::CanTrace() {
+bool Check::CanStrace() {
   static const bool can = [] {
     ChildOptions options;
     options.name = "strace";
@@ -129,15 +136,22 @@ bool Check::CanTrace() {
   return can;
 }
 
-Check::Check()
-    : scratch_(*folder),
-      socket_path_(scratch_.File("socket")),
-      supervisor_(std::make_unique<Supervisor>(
-          std::min(absl::Now() + kPatience, EndOfRun()))) {
+Check::Check() : scratch_(folder) {
+  Renew();
   result_.check = testing::UnitTest::GetInstance()->current_test_info()->name();
 }
 
 Check::~Check() = default;
+
+void Check::Renew() {
+  socket_path_ = scratch_->File("socket");
+  listened_here_ = false;
+  host_.reset();
+  persons_ = 0;
+  children_.clear();
+  supervisor_ = std::make_unique<Supervisor>(
+      std::min(absl::Now() + kPatience, EndOfRun()));
+}
 
 void Check::Judges(absl::string_view program) {
   result_.program = std::string(program);
@@ -195,10 +209,17 @@ void Check::LookForUnflushed() {
 }
 
 void Check::TearDown() {
+  Finish();
+  if (failed()) ADD_FAILURE() << story_.title() << "\n\n" << result_.story;
+  Reporter()(result_);
+}
+
+void Check::Finish() {
   const bool all_ended =
       std::all_of(children_.begin(), children_.end(),
                   [](const Child* child) { return child->ended(); });
   if (failed()) {
+    RemarkFaults();
     std::string told;
     for (const Child* child : children_) {
       if (children_.size() > 1 && !child->out().empty()) {
@@ -222,6 +243,13 @@ void Check::TearDown() {
   supervisor_.reset();
   const std::vector<std::string> left =
       KillDescendants(absl::Now() + kPatience);
+  for (const auto& [child, tracing] : tracings_) {
+    if (tracing.tracer->WasKilled()) {
+      Fail("the program kills no process but its own",
+           "it killed one of the checker's");
+    }
+  }
+  tracings_.clear();
   if (all_ended && !left.empty()) {
     Fail("nothing of the program is left running when it has ended",
          absl::StrCat("still there, now killed: ", absl::StrJoin(left, ", ")));
@@ -233,63 +261,48 @@ void Check::TearDown() {
   }
 
   result_.passed = !failed() && !HasFailure();  // An exception, for instance.
-  result_.story = failed() ? story_.Tell() : "";
+  if (failed()) {
+    result_.story = failed_case_.empty() ? story_.Tell() : failed_case_;
+  }
   result_.step = story_.place().step;
-  if (failed()) ADD_FAILURE() << story_.title() << "\n\n" << result_.story;
-  Reporter()(result_);
+}
+
+ChildOptions Check::Options(const std::string& program,
+                            const std::vector<std::string>& args,
+                            const std::string& input) {
+  ChildOptions options;
+  options.name = program;
+  options.program = Programs()[program];
+  options.args = args;
+  options.input = input;
+  if (input.empty()) options.limits.output = kMuchOutput;
+  return options;
+}
+
+std::string Check::Started(const std::string& program,
+                           const std::vector<std::string>& args) {
+  return absl::StrCat("started ", CommandLine(program, args));
 }
 
 Process Check::Start(const std::string& program,
                      const std::vector<std::string>& args, bool sanitized,
                      mode_t umask) {
-  ChildOptions options;
-  options.name = program;
-  options.program = Programs()[sanitized ? program + "_asan" : program];
-  options.args = args;
+  ChildOptions options = Options(program, args);
   options.umask = umask;
-  if (sanitized) {
-    options.limits.address_space = 0;  // It reserves terabytes.
-  }
-  return Run(options, absl::StrCat("started ", CommandLine(program, args),
-                                   sanitized ? " under AddressSanitizer" : ""));
+  if (sanitized) UseSanitized(&options);
+  return Run(options,
+             absl::StrCat(Started(program, args), sanitized ? kSanitized : ""));
 }
 
 Process Check::StartFed(const std::string& program, const std::string& input,
                         bool sanitized) {
-  ChildOptions options;
-  options.name = program;
-  options.program = Programs()[sanitized ? program + "_asan" : program];
-  options.input = input;
+  ChildOptions options = Options(program, {}, input);
   options.output_room = 4096;
   options.limits.output = kMuchOutput;
-  if (sanitized) options.limits.address_space = 0;
-  return Run(options, absl::StrCat("started ", program,
-                                   sanitized ? " under AddressSanitizer" : "",
-                                   input.empty() ? "" : " < ", input));
-}
-
-Process Check::StartInterrupted(const std::string& program,
-                                const std::vector<std::string>& args) {
-  // strace makes the call fail as if a signal with a handler had come, which
-  // only a call that waits does. The first reads and writes are the loader's
-  // and a sanitizer's; each process counts for itself.
-  constexpr char kEarly[] = "read,write";
-  constexpr char kOthers[] =
-      "accept,accept4,"
-      "recvfrom,recvmsg,sendto,sendmsg,readv,writev,wait4,waitid,"
-      "?poll,ppoll,?select,pselect6,?epoll_wait,epoll_pwait";
-  ChildOptions options;
-  if (!Traced(program, args,
-              {"-f", absl::StrCat("-etrace=", kEarly, ",", kOthers),
-               absl::StrCat("--inject=", kEarly, ":error=EINTR:when=12+5"),
-               absl::StrCat("--inject=", kOthers, ":error=EINTR:when=1+3")},
-              &options)) {
-    return Process(this, nullptr);
-  }
-  options.input = "";
-  options.limits.output = kMuchOutput;
-  return Run(options, absl::StrCat("started ", CommandLine(program, args),
-                                   ", to be interrupted by signals"));
+  if (sanitized) UseSanitized(&options);
+  return Run(options,
+             absl::StrCat(Started(program, {}), sanitized ? kSanitized : "",
+                          input.empty() ? "" : " < ", input));
 }
 
 bool Check::Traced(const std::string& program,
@@ -297,7 +310,7 @@ bool Check::Traced(const std::string& program,
                    const std::vector<std::string>& tracing,
                    ChildOptions* options) {
   char path[PATH_MAX];
-  if (!CanTrace() || !realpath(Programs()[program].c_str(), path)) {
+  if (!CanStrace() || !realpath(Programs()[program].c_str(), path)) {
     Skip("strace cannot trace here (is it installed, is ptrace permitted?)");
     return false;
   }
@@ -326,47 +339,16 @@ Process Check::StartTraced(const std::string& program,
   return Run(child, step);
 }
 
-Process Check::StartStoppedAfter(const std::string& call,
-                                 const std::string& program,
-                                 const std::vector<std::string>& args) {
-  // strace sends the signal on entry to the call; it takes effect on the way
-  // back, before the program's next instruction.
-  ChildOptions options;
-  if (!Traced(program, args,
-              {"-etrace=" + call,
-               absl::StrCat("--inject=", call, ":signal=SIGSTOP:when=1")},
-              &options)) {
-    return Process(this, nullptr);
-  }
-  return Run(options, absl::StrCat("started ", CommandLine(program, args),
-                                   ", to be stopped right after ", call));
-}
-
-Process Check::StartFailingOnce(const std::string& call,
-                                const std::string& error,
-                                const std::string& program,
-                                const std::vector<std::string>& args) {
-  ChildOptions options;
-  if (!Traced(program, args,
-              {"-f", "-etrace=" + call,
-               absl::StrCat("--inject=", call, ":error=", error, ":when=1")},
-              &options)) {
-    return Process(this, nullptr);
-  }
-  return Run(options, absl::StrCat("started ", CommandLine(program, args),
-                                   ", whose first ", call, " fails: ", error));
-}
-
 Process Check::Run(ChildOptions options, absl::string_view step) {
   if (over()) return Process(this, nullptr);
   Step(step);
-  options.folder = scratch_.path();
+  options.folder = scratch_->path();
   options.environment = {kAsanOptions};
   char other_uid[PATH_MAX];
   if (expects_strangers_ && realpath(kOtherUid, other_uid)) {
     options.environment.push_back(absl::StrCat("LD_PRELOAD=", other_uid));
     options.environment.push_back(
-        absl::StrCat(kDisguises, "=", scratch_.File(kDisguises)));
+        absl::StrCat(kDisguises, "=", scratch_->File(kDisguises)));
   }
   absl::StatusOr<Child*> child = supervisor_->Spawn(options);
   if (!child.ok()) {
@@ -406,7 +388,7 @@ void Check::ExpectStrangers() {
   if (!over() && access(kOtherUid, R_OK) < 0) {
     Skip(absl::StrCat(kOtherUid, " is not here: run the checker by Bazel"));
   }
-  const ipc::UniqueFd file(open(scratch_.File(kDisguises).c_str(),
+  const ipc::UniqueFd file(open(scratch_->File(kDisguises).c_str(),
                                 O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
   if (ftruncate(file.get(), kMostDisguises * sizeof(Disguise)) < 0) {
     Fail("the checker can write in its folder",
@@ -428,7 +410,7 @@ void Check::PutOnDisguise(const Person& who) const {
                              {seen, who.effective.uid, who.effective.gid},
                              {seen, who.real.uid, who.real.gid}};
   const ipc::UniqueFd file(
-      open(scratch_.File(kDisguises).c_str(), O_WRONLY | O_CLOEXEC));
+      open(scratch_->File(kDisguises).c_str(), O_WRONLY | O_CLOEXEC));
   if (pwrite(file.get(), &disguise, sizeof(disguise),
              static_cast<off_t>(persons_ * sizeof(disguise))) < 0) {
     _exit(errno);
@@ -564,7 +546,8 @@ void Check::Step(absl::string_view step) {
 }
 
 void Check::Fail(absl::string_view expected, absl::string_view seen) {
-  if (failed()) return;
+  differs_ = true;
+  if (failed() || lenient_) return;
   story_.Fail(expected, seen);
   LookForUnflushed();
 }

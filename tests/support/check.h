@@ -21,6 +21,7 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -38,6 +39,8 @@
 #include "tests/support/scratch_dir.h"
 #include "tests/support/story.h"
 #include "tests/support/supervisor.h"
+#include "tests/support/sweep.h"
+#include "tests/support/tracer.h"
 
 namespace harness {
 
@@ -64,8 +67,9 @@ class Check : public testing::Test {
   static absl::Time EndOfRun();
 
   // Whether strace is there and may trace: some containers forbid ptrace. Asked
-  // before any judged program runs, which could have a hand in it.
-  static bool CanTrace();
+  // before any judged program runs, which could have a hand in it. So is
+  // CanTrace of tracer.h.
+  static bool CanStrace();
 
  protected:
   friend class Process;
@@ -110,30 +114,56 @@ class Check : public testing::Test {
   Process StartFed(const std::string& program, const std::string& input = "",
                    bool sanitized = false);
 
-  // The same, with signals that interrupt it (EINTR) in every system call that
-  // waits, again and again. Skipped where strace cannot trace.
-  Process StartInterrupted(const std::string& program,
-                           const std::vector<std::string>& args = {});
-
   // The same with `args`, and with each of its system calls in the file `trace`
-  // as strace(1) writes it, which is given `options`, too. Skipped as above.
+  // as strace(1) writes it, which is given `options`, too. Skipped where strace
+  // cannot trace.
   Process StartTraced(const std::string& program,
                       const std::vector<std::string>& args,
                       const std::string& trace,
                       const std::vector<std::string>& options = {});
 
-  // The same, held as soon as its first system call `call` has returned, until
-  // Process::Continue; with "listen,accept" after the first of each. Needs
-  // strace and the permission to trace; where that is missing, the check is
-  // skipped.
-  Process StartStoppedAfter(const std::string& call, const std::string& program,
+  // The same with `args` and the file `input` as stdin (a pipe, if it is
+  // empty), and with faults in its system calls. Skipped where programs cannot
+  // be traced.
+  Process StartWithFaults(const std::vector<Fault>& faults,
+                          const std::string& program,
+                          const std::vector<std::string>& args,
+                          const std::string& input = "/dev/null");
+  Process StartWithFault(const Fault& fault, const std::string& program,
+                         const std::vector<std::string>& args,
+                         const std::string& input = "/dev/null") {
+    return StartWithFaults({fault}, program, args, input);
+  }
+
+  // The same, fed, with signals that interrupt it (EINTR) in its system calls
+  // that wait, again and again.
+  Process StartInterrupted(const std::string& program,
+                           const std::vector<std::string>& args = {});
+
+  // The same, stopped as soon as its first system call `calls[0]` has returned,
+  // until Process::Continue, then after the first `calls[1]`, and so on.
+  Process StartStoppedAfter(const std::vector<std::string>& calls,
+                            const std::string& program,
                             const std::vector<std::string>& args);
 
-  // The same, whose first system call `call`, in each of its processes, fails
-  // with `error`.
-  Process StartFailingOnce(const std::string& call, const std::string& error,
+  // The same, whose first system call of `calls` fails with `error`.
+  Process StartFailingOnce(const std::vector<std::string>& calls, int error,
                            const std::string& program,
                            const std::vector<std::string>& args);
+
+  // Plays `scenario` with `program`, which `start` starts. It must go well.
+  // Then again, once for each system call that `program` made and for each
+  // thing that can happen to it: interrupted or cut short, it must go as well
+  // as before; where it fails, `program` may cope with that, or tell the error
+  // in one line on stderr and end. Each time in a copy of the checker of its
+  // own, several side by side: SetUp is called again, and names that others
+  // could see (ports, abstract names) are made by SetUp or the scenario.
+  // `start` is for one program of a scenario.
+  using Starter = std::function<Process(const std::vector<std::string>& args,
+                                        const std::string& input)>;
+  void Sweep(const std::string& program,
+             absl::FunctionRef<void(const Starter& start)> scenario,
+             const SweepOptions& options = {});
 
   // Connects to the UNIX stream socket at `path`, or at any address.
   Peer Connect(const std::string& path, const std::string& name = "a client");
@@ -167,7 +197,7 @@ class Check : public testing::Test {
 
   // The path for this check's socket, short and unique.
   const std::string& SocketPath() const { return socket_path_; }
-  const ScratchDir& scratch() const { return scratch_; }
+  const ScratchDir& scratch() const { return *scratch_; }
 
   // How many sockets `pid` has open; INT_MAX if it hides them.
   static int CountSockets(pid_t pid);
@@ -180,8 +210,8 @@ class Check : public testing::Test {
   void Skip(absl::string_view reason);
 
   // Whether there is nothing more to do.
-  bool over() const { return story_.failed() || !result_.skipped.empty(); }
-  bool failed() const { return story_.failed(); }
+  bool over() const { return failed() || !result_.skipped.empty(); }
+  bool failed() const { return story_.failed() || !failed_case_.empty(); }
   void Step(absl::string_view step);
   void Fail(absl::string_view expected, absl::string_view seen);
   void Note(absl::string_view note) { result_.notes.emplace_back(note); }
@@ -194,7 +224,29 @@ class Check : public testing::Test {
   // the check is skipped, where that cannot be.
   bool Traced(const std::string& program, const std::vector<std::string>& args,
               const std::vector<std::string>& tracing, ChildOptions* options);
+  // What Start's variants have in common.
+  static ChildOptions Options(const std::string& program,
+                              const std::vector<std::string>& args,
+                              const std::string& input = "/dev/null");
+  static std::string Started(const std::string& program,
+                             const std::vector<std::string>& args);
   Process Run(ChildOptions options, absl::string_view step);
+
+  // The beginning of a check, in scratch_.
+  void Renew();
+  // The end of a check, or of a case of a sweep: what is left is found out and
+  // removed, and the result is complete.
+  void Finish();
+  // Of a sweep: begins anew in a copy of this process; plays one case there,
+  // and returns the calls that were seen.
+  void BeginCase(ScratchDir* folder);
+  std::vector<TracedCall> PlayCase(
+      const std::string& program, const std::vector<Fault>& faults,
+      absl::FunctionRef<void(const Starter& start)> scenario,
+      const SweepOptions& options);
+  // Tells at a failure what was done to the programs.
+  void RemarkFaults();
+
   // Runs `act` in a process of `who`, until it has ended; its pid. `act`
   // returns 0 or an errno.
   pid_t ActAs(const Person& who, absl::string_view expected,
@@ -206,13 +258,24 @@ class Check : public testing::Test {
 
   Story story_;
   Result result_;
-  ScratchDir& scratch_;
+  std::string failed_case_;  // The story of a sweep's.
+  // While a program need not do what is expected of it: the scenario goes on,
+  // and whether anything was not as expected.
+  bool lenient_ = false;
+  bool differs_ = false;
+  ScratchDir* scratch_;
   std::string socket_path_;
   bool listened_here_ = false;  // A program, at socket_path_.
   ipc::UniqueFd host_;
   bool expects_strangers_ = false;
   size_t persons_ = 0;
   std::vector<Child*> children_;
+  // What is done to the calls of a child.
+  struct Tracing {
+    std::vector<Fault> faults;
+    std::unique_ptr<Tracer> tracer;
+  };
+  std::map<const Child*, Tracing> tracings_;
   std::unique_ptr<Supervisor> supervisor_;
 };
 

@@ -38,6 +38,7 @@
 #include "tests/support/proc.h"
 #include "tests/support/report.h"
 #include "tests/support/side_by_side.h"
+#include "tests/support/tracer.h"
 
 namespace harness {
 namespace {
@@ -268,7 +269,8 @@ int Main(int argc, char** argv) {
   testing::TestEventListeners& listeners =
       testing::UnitTest::GetInstance()->listeners();
   delete listeners.Release(listeners.default_result_printer());
-  Check::CanTrace();
+  Check::CanStrace();
+  CanTrace();
   Check::EndOfRun();
   printf("%s: judging (%s)\n", lab.c_str(), DescribeIsolation().c_str());
   const std::vector<Result> results = RunChecks(tests, copies);

@@ -218,11 +218,16 @@ class Sample {
   std::vector<std::pair<std::string, std::string>> calls_;  // And outcome.
 };
 
-absl::Duration ProcessorTime(pid_t pid) {
-  clockid_t clock;
-  timespec time = {};
-  if (clock_getcpuclockid(pid, &clock) == 0) clock_gettime(clock, &time);
-  return absl::DurationFromTimespec(time);
+// Has the tracer of ours that may be there leave `pid` to us.
+bool FreeFromTracer(pid_t pid) {
+  const absl::Time deadline = absl::Now() + absl::Seconds(1);
+  pid_t tracer;
+  while ((tracer = TracerOf(pid)) != 0) {
+    if (!IsHelper(tracer) || absl::Now() > deadline) return false;
+    kill(tracer, SIGTERM);
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  return true;
 }
 
 // In the helper, since it waits for any of the threads. Its end lets go of
@@ -279,6 +284,7 @@ LoopReport Look(pid_t pid) {
 }  // namespace
 
 LoopReport DescribeLoop(pid_t pid) {
+  if (!FreeFromTracer(pid)) return {};
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) < 0) return {};
   const ipc::UniqueFd from(ends[0]);
@@ -297,7 +303,7 @@ LoopReport DescribeLoop(pid_t pid) {
     size = read(from.get(), text, sizeof(text));
   } while (size < 0 && errno == EINTR);
   EndHelper(helper, false);
-  if (size < 1) return {};
+  if (size <= 0) return {};
   return {text[0] == '1', std::string(text + 1, size - 1)};
 }
 

@@ -1,7 +1,6 @@
 // What a program that runs in circles is said to do.
 #include "tests/support/loop.h"
 
-#include <time.h>
 #include <unistd.h>
 
 #include <memory>
@@ -39,11 +38,7 @@ class LoopTest : public HarnessTest {
     // A check looks when it has used the processor for a while.
     if (absl::StartsWith(options.args.back(), "spin")) {
       EXPECT_TRUE(Await([&] {
-        clockid_t clock;
-        timespec used = {};
-        clock_getcpuclockid(child_->pid(), &clock);
-        clock_gettime(clock, &used);
-        return absl::DurationFromTimespec(used) > absl::Milliseconds(30);
+        return ProcessorTime(child_->pid()) > absl::Milliseconds(30);
       }));
     }
     const LoopReport report = DescribeLoop(child_->pid());

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -442,6 +443,19 @@ bool IsStopped(pid_t pid) {
                StatFields(absl::StrCat(tasks, "/", thread));
            return !stat.empty() && (stat[0] == "T" || IsLeftStopped(thread));
          });
+}
+
+absl::Duration ProcessorTime(pid_t pid) {
+  clockid_t clock;
+  timespec time = {};
+  if (clock_getcpuclockid(pid, &clock) == 0) clock_gettime(clock, &time);
+  return absl::DurationFromTimespec(time);
+}
+
+pid_t TracerOf(pid_t pid) {
+  return atoi(
+      Field(ReadFile(absl::StrFormat("/proc/%d/status", pid)), "TracerPid")
+          .c_str());
 }
 
 size_t ResidentMemory(pid_t pid) {

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "lib/socket_address.h"
 
 namespace harness {
@@ -85,6 +86,12 @@ int RunningThreads(pid_t pid);
 
 // Whether every thread of `pid` is stopped by a signal.
 bool IsStopped(pid_t pid);
+
+// How much processor time `pid` has used. 0 if it has ended.
+absl::Duration ProcessorTime(pid_t pid);
+
+// Who traces `pid`; 0: nobody.
+pid_t TracerOf(pid_t pid);
 
 // Bytes of memory that `pid` occupies right now.
 size_t ResidentMemory(pid_t pid);

@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include <algorithm>
 #include <climits>
@@ -174,20 +173,14 @@ void Process::ComesDownTo(int most, absl::string_view what,
 }
 
 bool Process::FallsAsleep() {
-  const auto used = [&] {
-    clockid_t clock;
-    timespec time = {};
-    if (clock_getcpuclockid(pid(), &clock) == 0) clock_gettime(clock, &time);
-    return absl::DurationFromTimespec(time);
-  };
-  const absl::Duration most = used() + absl::Milliseconds(200);
+  const absl::Duration most = ProcessorTime(pid()) + absl::Milliseconds(200);
   constexpr int kMoment = 5;  // Looks.
   bool busy = false;
   int quiet_looks = 0;
   ComesDownTo(0, "threads that run", [&] {
     const int running = RunningThreads(pid());
     quiet_looks = running ? 0 : quiet_looks + 1;
-    busy = busy || used() > most;
+    busy = busy || ProcessorTime(pid()) > most;
     return busy || quiet_looks >= kMoment ? 0 : std::max(running, 1);
   });
   return !busy;
@@ -215,6 +208,14 @@ void Process::Stop() {
 
 void Process::Continue() {
   if (!child_ || check_->over()) return;
+  // One that is to be stopped after a call may still be on its way there.
+  check_->Await(absl::StrCat(child_->name(), " comes to where it is stopped"),
+                [&] {
+                  std::vector<pid_t> pids = Descendants(child_->pid());
+                  pids.push_back(child_->pid());
+                  return std::any_of(pids.begin(), pids.end(), IsStopped);
+                });
+  if (check_->over()) return;
   check_->Step(absl::StrCat(child_->name(), " goes on"));
   child_->Signal(SIGCONT);
   for (pid_t pid : Descendants(child_->pid())) kill(pid, SIGCONT);

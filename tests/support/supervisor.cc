@@ -1,7 +1,6 @@
 #include "tests/support/supervisor.h"
 
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -28,19 +27,14 @@ constexpr absl::Duration kQuietBeforeLook = absl::Milliseconds(60);
 constexpr absl::Duration kQuietBeforeVerdict = absl::Milliseconds(200);
 
 // How much of the processor may be used while nothing happens before it is
-// looked at: no judged program computes for long. Where the look shows nothing
-// (a program that is traced already), the verdict needs more.
+// looked at: no judged program computes for long. Where the look shows nothing,
+// the verdict needs more.
 constexpr absl::Duration kBusyBeforeLook = absl::Milliseconds(100);
 constexpr absl::Duration kBusyBeforeVerdict = absl::Seconds(2);
 
-absl::Duration ProcessorTime(const std::vector<pid_t>& pids) {
+absl::Duration ProcessorTimeOf(const std::vector<pid_t>& pids) {
   absl::Duration all;
-  for (pid_t pid : pids) {
-    clockid_t clock;
-    timespec time = {};
-    if (clock_getcpuclockid(pid, &clock) == 0) clock_gettime(clock, &time);
-    all += absl::DurationFromTimespec(time);
-  }
+  for (pid_t pid : pids) all += ProcessorTime(pid);
   return all;
 }
 
@@ -94,7 +88,7 @@ Waited Supervisor::WaitUntil(absl::FunctionRef<bool()> condition,
       const std::vector<pid_t> pids = Descendants(getpid());
       // Nobody is left, though somebody else may still hold their stdout.
       if (pids.empty()) return Waited::kEnded;
-      const absl::Duration used = ProcessorTime(pids);
+      const absl::Duration used = ProcessorTimeOf(pids);
       if (used_at_first < absl::ZeroDuration() || used < used_at_first) {
         used_at_first = used;
         look_at = used + kBusyBeforeLook;

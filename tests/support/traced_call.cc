@@ -343,9 +343,14 @@ DescriptorKind KindOf(pid_t process, pid_t thread, int fd) {
              : DescriptorKind::kDevice;
 }
 
+std::string TracedCall::Descriptor() const {
+  if (fd < 0 || kind == DescriptorKind::kNone) return "";
+  return absl::StrCat("descriptor ", fd, " (", Describe(kind), ")");
+}
+
 std::string TracedCall::Words() const {
-  if (fd < 0 || kind == DescriptorKind::kNone) return name;
-  return absl::StrCat(name, " on descriptor ", fd, " (", Describe(kind), ")");
+  const std::string descriptor = Descriptor();
+  return descriptor.empty() ? name : absl::StrCat(name, " on ", descriptor);
 }
 
 std::optional<TracedCall> Inspect(pid_t process, pid_t thread,

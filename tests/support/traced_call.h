@@ -58,6 +58,8 @@ struct TracedCall {
 
   int fault = -1;  // Which of the tracer's faults it suffered; -1: none.
 
+  // "descriptor 4 (a UNIX stream socket)"; empty without one.
+  std::string Descriptor() const;
   // "recv on descriptor 4 (a UNIX stream socket)".
   std::string Words() const;
 };

@@ -65,7 +65,7 @@ struct Fault {
 
   // Whether `call` is one of those, and can suffer it.
   bool Fits(const TracedCall& call) const;
-  // "is interrupted by a signal (EINTR)"
+  // "interrupted by a signal (EINTR)": what it is, or was.
   std::string Words() const;
 };
 
