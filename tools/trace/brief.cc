@@ -328,6 +328,15 @@ void HideNoise(const std::string& harness, Trace* trace) {
     const int parent = trace->lanes[i].parent;
     is_harness[i] = parent != kNone && is_harness[parent] && !runs[i];
   }
+  // A checker tries whether strace works; that and its children are no lanes.
+  std::vector<bool> is_strace(trace->lanes.size());
+  for (size_t i = 1; i < trace->lanes.size(); ++i) {
+    const int parent = trace->lanes[i].parent;
+    is_strace[i] = parent != kNone &&
+                   (is_strace[parent] || (is_harness[parent] &&
+                                          trace->lanes[i].program == "strace"));
+    if (is_strace[i]) trace->lanes[i].hidden = true;
+  }
   std::vector<bool> talks(trace->lanes.size());
   for (const Arrow& arrow : trace->arrows) {
     const Event& to = trace->events[arrow.to];
@@ -352,6 +361,15 @@ void HideNoise(const std::string& harness, Trace* trace) {
                              is_harness[trace->events[made_by].lane];
   }
   for (Event& event : trace->events) {
+    if (event.file != kNone && trace->files[event.file].hidden) {
+      // How the harness came by its own pipes is nobody's business.
+      std::vector<std::string>& notes = event.notes;
+      notes.erase(std::remove_if(notes.begin(), notes.end(),
+                                 [](const std::string& note) {
+                                   return absl::StartsWith(note, "unknown");
+                                 }),
+                  notes.end());
+    }
     if (is_harness[event.lane] && event.kind != Event::kStart &&
         event.kind != Event::kExit && !IsSocket(*trace, event.file)) {
       event.hidden = true;

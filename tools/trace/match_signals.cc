@@ -133,6 +133,7 @@ class SignalMatcher {
     if (event.name != "SIGKILL") return;
     const SentSignal* first = nullptr;
     int count = 0;
+    bool of_one = true;  // All by the same process.
     for (const SentSignal* sent : sent_[event.name]) {
       if (trace_.events[sent->event].begin >= event.end ||
           trace_.events[sent->event].end < LaneOf(index).begin) {
@@ -140,10 +141,14 @@ class SignalMatcher {
       }
       if (sent->to > 0 && !Reaches(*sent, index)) continue;
       ++count;
+      of_one &= !first || ProcessOf(first->event) == ProcessOf(sent->event);
       first = sent;
     }
     if (count == 1 && first->to > 0) {
       AddArrow(&replay_, Arrow::kSignal, first->event, index, event.name);
+    } else if (count > 0 && of_one) {
+      AddNote(&replay_, index,
+              absl::StrCat(LaneOf(first->event).program, " killed it"));
     } else if (count > 0) {
       Unknown(index);
     }
