@@ -104,9 +104,10 @@ class ConnectionMatcher {
     for (const FileCall& connect : connects) {
       const Event& event = replay_.trace.events[connect.event];
       Put put;
+      const bool done = event.finished && event.error.empty();
       put.begin = event.begin;
-      put.end = event.error.empty() ? event.end : replay_.trace.lines;
-      put.size = 1;
+      put.end = done ? event.end : replay_.trace.lines;
+      put.size = done ? 1 : kUnknownSize;  // Perhaps it never was.
       puts.push_back(put);
     }
     for (const FileCall& accept : accepts) {

@@ -357,6 +357,8 @@ TEST_P(Random, NoArrowIsWrong) {
       if (const char* keep = getenv("RANDOM_KEEP")) {
         std::ifstream in(output);
         std::ofstream(keep) << in.rdbuf();
+        std::ifstream notes(truth_file);
+        std::ofstream(absl::StrCat(keep, ".truth")) << notes.rdbuf();
       }
       return;
     }

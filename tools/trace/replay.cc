@@ -296,7 +296,11 @@ class Replayer {
         Close(table_of_[event.lane], first->fd, index, event.begin, event.end);
       }
     } else if (name == "connect" && args.size() > 1) {
-      if (worked || event.error == "EINPROGRESS") Connect(index, args[1]);
+      // The kernel goes on connecting when a signal interrupts the call.
+      if (worked || !event.finished || event.error == "EINPROGRESS" ||
+          event.error == "EINTR" || absl::StartsWith(event.error, "ERESTART")) {
+        Connect(index, args[1]);
+      }
     } else if (name == "kill" || name == "tgkill" || name == "tkill" ||
                name == "rt_sigqueueinfo" || name == "pidfd_send_signal") {
       Signal(index, args);
