@@ -265,10 +265,13 @@ absl::optional<TraceEvent> StraceParser::Parse(string_view line) {
     if (!line.empty()) ++strange_;
     return absl::nullopt;
   }
-  // "= ?" without an error: the process was killed in it.
-  if (!event.has_value && event.error.empty() && event.name != "exit_group" &&
-      event.name != "exit") {
-    event.finished = false;
+  // "= ?" without an error: the process was killed in it. So it was where the
+  // error is none that a kernel has, "-1 (errno 18446744073709551562)".
+  const bool nonsense =
+      event.value == -1 && absl::StartsWith(event.result(), "-1 (errno 1844");
+  if ((nonsense || !event.has_value) && event.error.empty() &&
+      event.name != "exit_group" && event.name != "exit") {
+    event.finished = event.has_value = false;
     event.text.resize(event.arguments_end);
   }
   if (event.arguments_end >= event.text.size()) {

@@ -94,6 +94,13 @@ TEST(Strace, KilledInACall) {
   EXPECT_TRUE(events[2].finished);
 }
 
+TEST(Strace, KilledAndItsResultIsNonsense) {
+  EXPECT_FALSE(
+      ParseOne("1 read(4, 0x7ffc, 9) = -1 (errno 18446744073709551562)")
+          .finished);
+  EXPECT_TRUE(ParseOne("1 read(4, 0x7ffc, 9) = -1 (errno 555)").finished);
+}
+
 TEST(Strace, SignalsStopsAndEnds) {
   EXPECT_EQ(ParseOne("1 --- SIGPIPE {si_signo=SIGPIPE, si_pid=7} ---").name,
             "SIGPIPE");

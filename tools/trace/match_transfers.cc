@@ -250,14 +250,17 @@ class TransferMatcher {
     const bool datagrams = files_[file].type == File::kDatagram;
     bool odd = replay_.queue_is_odd[file];
     int64_t total = 0;
+    bool some_empty = false;
     for (const int put : put_list) {
       total += std::max<int64_t>(replay_.transfers[put].size, 0);
+      some_empty |= replay_.transfers[put].size == 0;
       // At the other end of a sequence of packets, an empty one looks like the
       // end.
       if (messages && !datagrams && replay_.transfers[put].size == 0) {
         odd = true;
       }
     }
+    if (some_empty && replay_.perhaps_shut[file]) odd = true;
     std::vector<Put> puts;
     for (const int index : put_list) {
       const Transfer& transfer = replay_.transfers[index];
@@ -280,7 +283,8 @@ class TransferMatcher {
       take.whole = !transfer.waits_for_all && !replay_.buffer_is_set[file];
       take.size = transfer.size;
       if (messages && transfer.size != kUnknownSize) {
-        take.size = transfer.size > 0 || datagrams ? 1 : 0;
+        // 0 is an empty datagram, if there is one; otherwise an end.
+        take.size = transfer.size > 0 || (datagrams && some_empty) ? 1 : 0;
       }
       takes.push_back(take);
     }

@@ -83,33 +83,37 @@ class Replayer {
     out_.event_detail.resize(out_.trace.events.size());
 
     // A call that lets go of a number does so when it begins, one that gets a
-    // number when it ends: in between, another thread may get the number.
+    // number when it ends: in between, another thread may get the number. What
+    // its first argument was, a call that took long knew when it began.
     struct Step {
       size_t line;
       int event;
-      bool begins;
+      bool only_observes;
     };
     std::vector<Step> steps;
     const std::vector<Event>& all = out_.trace.events;
     for (size_t i = 0; i < all.size(); ++i) {
+      const int index = static_cast<int>(i);
       const bool early = all[i].kind == Event::kStart || IsEarly(all[i].name);
-      steps.push_back(
-          {early ? all[i].begin : all[i].end, static_cast<int>(i), early});
+      steps.push_back({early ? all[i].begin : all[i].end, index, false});
+      if (!early && all[i].begin < all[i].end) {
+        steps.push_back({all[i].begin, index, true});
+      }
     }
     std::stable_sort(
         steps.begin(), steps.end(),
         [](const Step& a, const Step& b) { return a.line < b.line; });
     for (const Step& step : steps) {
       Event& event = out_.trace.events[step.event];
-      if (event.lane == kNone) continue;
       if (event.kind == Event::kStart) {
         Begin(event);
       } else if (event.kind == Event::kExit) {
         Exit(step.event);
       } else if (event.kind == Event::kCall) {
-        Call(step.event, lanes.traced(step.event));
+        ObserveFirst(&event, lanes.traced(step.event));
+        if (!step.only_observes) Call(step.event, lanes.traced(step.event));
       }
-      if (event.kind != Event::kExit) {
+      if (event.kind != Event::kExit && !step.only_observes) {
         size_t& last = last_line_[event.lane];
         last = std::max(last, event.finished ? event.end : event.begin);
         if (event.name == "exit_group" || event.name == "exit") {
@@ -202,6 +206,7 @@ class Replayer {
     out_.queue_is_odd.push_back(false);
     out_.buffer_is_set.push_back(false);
     out_.held_outside.push_back(false);
+    out_.perhaps_shut.push_back(false);
     out_.peer_inode.push_back(0);
     return static_cast<int>(out_.trace.files.size()) - 1;
   }
@@ -250,8 +255,10 @@ class Replayer {
     if (entry != table.end()) {
       file = out_.refs[entry->second].file;
       const uint64_t inode = out_.trace.files[file].inode;
+      const File::Kind kind = KindOf(descriptor.kind);
       const bool other =
-          inode != 0 && descriptor.inode != 0 && inode != descriptor.inode;
+          (inode != 0 && descriptor.inode != 0 && inode != descriptor.inode) ||
+          (kind != File::kOther && kind != out_.trace.files[file].kind);
       if (!other) {
         if (!descriptor.what.empty()) Learn(file, descriptor);
         return file;
@@ -278,22 +285,27 @@ class Replayer {
     return descriptor ? Observe(lane, *descriptor) : kNone;
   }
 
+  // Once for each call: which file its first argument is, if any.
+  void ObserveFirst(Event* event, const TraceEvent& traced) {
+    if (event->fd != kNone) return;
+    const absl::optional<TracedDescriptor> first =
+        ParseDescriptor(traced.arguments());
+    if (!first || first->what.empty()) return;
+    event->fd = first->fd;
+    event->file = Observe(event->lane, *first);
+  }
+
   void Call(int index, const TraceEvent& traced) {
     Event& event = out_.trace.events[index];
     const std::string& name = event.name;
     if (absl::StartsWith(name, "io_uring_")) uses_uring_ = true;
     const std::vector<string_view> args = SplitArguments(traced.arguments());
     if (args.empty()) return;
-    const absl::optional<TracedDescriptor> first = ParseDescriptor(args[0]);
-    if (first && !first->what.empty()) {
-      event.fd = first->fd;
-      event.file = Observe(event.lane, *first);
-    }
     if (ReadTransfers(index, traced, args)) return;
     const bool worked = event.finished && event.error.empty();
     if (name == "close") {
-      if (first && (worked || !event.finished)) {
-        Close(table_of_[event.lane], first->fd, index, event.begin, event.end);
+      if (event.fd != kNone && (worked || !event.finished)) {
+        Close(table_of_[event.lane], event.fd, index, event.begin, event.end);
       }
     } else if (name == "connect" && args.size() > 1) {
       // The kernel goes on connecting when a signal interrupts the call.
@@ -304,6 +316,9 @@ class Replayer {
     } else if (name == "kill" || name == "tgkill" || name == "tkill" ||
                name == "rt_sigqueueinfo" || name == "pidfd_send_signal") {
       Signal(index, args);
+    } else if (name == "shutdown" && event.file != kNone) {
+      out_.perhaps_shut[event.file] = true;  // Of UDP even where it fails.
+      if (worked) Worked(index, traced, args);
     } else if (worked) {
       Worked(index, traced, args);
     }

@@ -69,7 +69,7 @@ struct Replay {
   std::vector<SentSignal> signals;
   std::map<std::string, std::vector<FileCall>> binds;  // By name.
   // By file: what makes the rules of its queue others than ours.
-  std::vector<bool> queue_is_odd, buffer_is_set, held_outside;
+  std::vector<bool> queue_is_odd, buffer_is_set, held_outside, perhaps_shut;
   std::vector<uint64_t> peer_inode;
   std::vector<std::string> event_detail;  // By event: si_pid and the like.
 };
