@@ -128,9 +128,7 @@ class Matcher {
     for (const Cluster& cluster : take_clusters_) {
       if (!Tell(cluster)) break;
     }
-    for (size_t i = 0; i < takes_.size(); ++i) {
-      if (takes_[i].peek && takes_[i].size > 0) TellPeek(i);
-    }
+    TellPeeks();
     std::stable_sort(matching_.pieces.begin(), matching_.pieces.end(),
                      [](const Piece& a, const Piece& b) {
                        return a.take != b.take ? a.take < b.take
@@ -324,30 +322,37 @@ class Matcher {
     return true;
   }
 
-  // A peek sees what the next take would get, if it is known which that is.
-  void TellPeek(size_t peek) {
-    int64_t at = 0;
-    for (const Cluster& cluster : take_clusters_) {
-      for (const size_t take :
-           cluster.orders.empty() ? Order() : cluster.orders[0]) {
-        if (takes_[take].begin >= peek_end(peek)) return TellPeekAt(peek, at);
-        if (takes_[take].end > takes_[peek].begin) return;
+  // A peek sees what the next take would get. Where that is, the takes before
+  // tell, whatever their order, if none was made at the same time.
+  void TellPeeks() {
+    std::vector<std::pair<size_t, int64_t>> by_end;  // With sizes.
+    std::vector<size_t> begins;
+    for (const Take& take : takes_) {
+      if (take.peek || take.size == 0) continue;
+      by_end.emplace_back(take.end, take.size);
+      begins.push_back(take.begin);
+    }
+    std::sort(by_end.begin(), by_end.end());
+    std::sort(begins.begin(), begins.end());
+    std::vector<int64_t> sums = {0};  // kEndless from one of unknown size on.
+    for (const auto& take : by_end) {
+      const bool known = take.second != kUnknownSize && sums.back() != kEndless;
+      sums.push_back(known ? sums.back() + take.second : kEndless);
+    }
+    for (size_t i = 0; i < takes_.size() && !matching_.strange; ++i) {
+      const Take& peek = takes_[i];
+      if (!peek.peek || peek.size <= 0) continue;
+      const size_t before =
+          std::lower_bound(by_end.begin(), by_end.end(),
+                           std::make_pair(peek.begin, kUnknownSize)) -
+          by_end.begin();
+      const size_t after =
+          begins.end() -
+          std::upper_bound(begins.begin(), begins.end(), peek.end);
+      if (before + after == begins.size() && sums[before] != kEndless) {
+        TellTake(i, sums[before]);
       }
-      if (cluster.orders.empty()) return;
-      at = cluster.end();
     }
-    // Takes behind an unknown one have no cluster.
-    size_t clustered = 0, all = 0;
-    for (const Take& take : takes_) all += take.size != 0 && !take.peek ? 1 : 0;
-    for (const Cluster& cluster : take_clusters_) {
-      clustered += cluster.orders.empty() ? 0 : cluster.orders[0].size();
-    }
-    if (clustered == all) TellPeekAt(peek, at);
-  }
-  size_t peek_end(size_t peek) const { return takes_[peek].end; }
-
-  void TellPeekAt(size_t peek, int64_t at) {
-    if (!matching_.strange) TellTake(peek, at);
   }
 
   const std::vector<Put>& puts_;

@@ -111,6 +111,17 @@ TEST(Queue, Peek) {
             "0>0:0+1 0>1:1+2 0>2:1+1 ");
 }
 
+TEST(Queue, PeekAfterTakesOfUnknownOrder) {
+  // The two takes are done before the peek; a third at its time hides its
+  // place.
+  std::vector<Take> takes = {T(2, 5, 1), T(3, 4, 2), T(6, 6, 1)};
+  takes[2].peek = true;
+  EXPECT_EQ(Told(Match({P(1, 1, 3), P(1, 1, 4)}, takes, Anything)), "1>2:0+1 ");
+  takes.push_back(T(5, 7, 1));
+  const Matching matching = Match({P(1, 1, 3), P(1, 1, 4)}, takes, Anything);
+  EXPECT_EQ(matching.unknown[2], 1);
+}
+
 TEST(Queue, ManyMessagesOfOneCallHaveAnOrder) {
   EXPECT_EQ(Told(Match({P(1, 1, 1), P(1, 1, 1), P(1, 1, 1), P(1, 1, 1),
                         P(1, 1, 1), P(1, 1, 1), P(1, 1, 1)},
