@@ -23,6 +23,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "lib/errno_status.h"
+#include "tests/support/confinement.h"
 #include "tests/support/proc.h"
 
 namespace harness {
@@ -75,6 +76,9 @@ struct ChildSide {
     if (chdir(options.folder.c_str()) < 0) return errno;
     if (!SetLimits()) return errno;
     if (options.gate >= 0 && !AwaitTracer()) return errno;
+    if (options.confinement) {
+      if (const int error = options.confinement->Enter()) return error;
+    }
     execve(program, argv, environment);
     return errno;
   }

@@ -41,6 +41,8 @@ struct Limits {
   int descriptors = 1024;
 };
 
+class Confinement;
+
 struct ChildOptions {
   std::string program;            // Path of the executable.
   std::string name;               // Its argv[0], by which it calls itself.
@@ -50,6 +52,7 @@ struct ChildOptions {
   std::string input = "/dev/null";       // Its stdin; "": a pipe, for Feed.
   int output_room = 0;  // Of the pipe to its stdout, in bytes; 0: the usual.
   mode_t umask = 022;
+  const Confinement* confinement = nullptr;  // What it may do; null: anything.
   Limits limits;
   int gate = -1;  // Where it reports to be traced; -1: nowhere. See tracer.h.
 };
