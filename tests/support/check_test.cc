@@ -22,6 +22,7 @@
 #include "tests/support/proc.h"
 #include "tests/support/scratch_dir.h"
 #include "tests/support/supervisor.h"
+#include "tests/support/tracer.h"
 
 namespace harness {
 namespace {
@@ -293,6 +294,35 @@ TEST_F(CheckTest, WhoIsHeldIsNotWaitedForInVain) {
   EXPECT_THAT(JudgeByDisabled("Held", "listen=\"$1\"").out,
               ContainsRegex("seen      this never happens: misbehave is "
                             "stopped by a signal|skip  DISABLED_Held"));
+}
+
+TEST_F(CheckTest, SweepNamesTheCallAndWhatWasDoneToIt) {
+  if (!CanTrace().ok()) GTEST_SKIP() << CanTrace();
+  const auto swept = [&](const std::string& check) {
+    return RunChecker({"--lab=sample", "--gtest_filter=*_SweepOf" + check,
+                       "--gtest_also_run_disabled_tests",
+                       "program=tests/support/tracee_program"})
+        .out;
+  };
+  EXPECT_THAT(swept("Demand"), HasSubstr("ok    DISABLED_SweepOfDemand: "));
+  EXPECT_THAT(swept("DemandAtOnce"),
+              AllOf(HasSubstr("step 1    started program stream send=9 "
+                              "demand-at-once=9 say=done, whose 1st recv\n"
+                              "              is interrupted by a signal"),
+                    HasSubstr("fault     the 1st recv of program, on "
+                              "descriptor 3 (a UNIX stream socket), was\n"
+                              "              interrupted by a signal (EINTR)"),
+                    HasSubstr("seen      exit status 3\n")));
+  EXPECT_THAT(swept("DemandBlindly"),
+              AllOf(HasSubstr("whose 1st recv\n              is made to fail "
+                              "with EIO"),
+                    HasSubstr("starting\n              with \"program: \" and "
+                              "containing EIO\n    seen      exit status 0")));
+  EXPECT_THAT(
+      swept("Failure"),
+      AllOf(HasSubstr("started program stream send=9 exit=4 say=done\n"),
+            HasSubstr("seen      exit status 4\n")))
+      << "without any fault";
 }
 
 TEST_F(CheckTest, WhoReadsNoMoreTakesSomeIn) {

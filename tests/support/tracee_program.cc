@@ -229,6 +229,34 @@ void ReadAll(const char* value) {
   }
 }
 
+// Receives so many bytes, as a program should: whatever its calls return.
+void Demand(const char* value) {
+  const int size = Number(value);
+  for (int got = 0; got < size;) {
+    const ssize_t count = recv(ends[0], buffer, size - got, 0);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) {
+      fprintf(stderr, "program: recv: %s\n", strerrorname_np(errno));
+      _exit(1);
+    }
+    got += static_cast<int>(count);
+  }
+}
+
+// The same, as a program should not: -1 and few bytes end it without a word.
+void DemandAtOnce(const char* value) {
+  if (recv(ends[0], buffer, Number(value), 0) != Number(value)) _exit(3);
+}
+
+// As if there were no errors.
+void DemandBlindly(const char* value) {
+  for (int left = Number(value); left > 0;) {
+    const ssize_t count = recv(ends[0], buffer, left, 0);
+    if (count < 0 && errno != EINTR) _exit(0);
+    left -= count < 0 ? 0 : static_cast<int>(count);
+  }
+}
+
 // Uses the processor, in one way or another, for ever.
 void Spin(const char* value) {
   const std::string how = value;
@@ -286,6 +314,9 @@ const std::map<std::string, void (*)(const char*)> kActions = {
        Say("recv", recv(ends[0], buffer, Number(size), MSG_DONTWAIT));
      }},
     {"read-all", ReadAll},
+    {"demand", Demand},
+    {"demand-at-once", DemandAtOnce},
+    {"demand-blindly", DemandBlindly},
     {"readv",
      [](const char* sizes) {
        OnVector("readv", sizes, [](msghdr* message) {
