@@ -79,8 +79,8 @@ class Sample : public harness::Check {
         "program",
         [&](const Starter& start) {
           Process program =
-              start({"stream", "send=9", action, "say=done"}, "/dev/null");
-          program.Exits(0, "send 9\ndone 0\n");
+              start({"stream", "fill=9", action, "say=done"}, "/dev/null");
+          program.Exits(0, "done 0\n");
         },
         options);
   }

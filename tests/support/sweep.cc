@@ -72,9 +72,7 @@ std::vector<Fault> PlanSweep(const std::vector<TracedCall>& calls,
         std::find_if(options.errors.begin(), options.errors.end(),
                      [&](const CallError& one) { return Matches(one, call); });
     if (error != options.errors.end() && call.result >= 0) {
-      Fault fault = Fault::Fail(name, 1, error->error);
-      fault.on = error->on;
-      add(i, std::move(fault));
+      add(i, Fault::Fail(name, 1, error->error));
     }
   }
   return plan;

@@ -229,6 +229,14 @@ void ReadAll(const char* value) {
   }
 }
 
+// Sends so many bytes, and says nothing.
+void Fill(const char* value) {
+  for (int left = Number(value); left > 0;) {
+    const ssize_t count = send(ends[1], buffer, left, 0);
+    left -= count < 0 ? 0 : static_cast<int>(count);
+  }
+}
+
 // Receives so many bytes, as a program should: whatever its calls return.
 void Demand(const char* value) {
   const int size = Number(value);
@@ -314,6 +322,7 @@ const std::map<std::string, void (*)(const char*)> kActions = {
        Say("recv", recv(ends[0], buffer, Number(size), MSG_DONTWAIT));
      }},
     {"read-all", ReadAll},
+    {"fill", Fill},
     {"demand", Demand},
     {"demand-at-once", DemandAtOnce},
     {"demand-blindly", DemandBlindly},
