@@ -67,9 +67,9 @@ void UdpPair(const char*) {
   socklen_t size = sizeof(address);
   auto* generic = reinterpret_cast<sockaddr*>(&address);
   ends[0] = ends[1] = socket(AF_INET, SOCK_DGRAM, 0);
-  bind(ends[0], generic, size);
+  (void)!bind(ends[0], generic, size);
   getsockname(ends[0], generic, &size);
-  connect(ends[0], generic, size);
+  (void)!connect(ends[0], generic, size);
 }
 
 sockaddr_in tcp_name;
@@ -79,7 +79,7 @@ void ListenTcp(const char*) {
   socklen_t size = sizeof(tcp_name);
   auto* generic = reinterpret_cast<sockaddr*>(&tcp_name);
   listener = socket(AF_INET, SOCK_STREAM, 0);
-  bind(listener, generic, size);
+  (void)!bind(listener, generic, size);
   getsockname(listener, generic, &size);
   listen(listener, 5);
 }
@@ -104,7 +104,7 @@ void ListenUnix(const char*) {  // At an abstract name of the kernel's choice.
   unix_name.sun_family = AF_UNIX;
   auto* generic = reinterpret_cast<sockaddr*>(&unix_name);
   listener = socket(AF_UNIX, SOCK_STREAM, 0);
-  bind(listener, generic, sizeof(sa_family_t));
+  (void)!bind(listener, generic, sizeof(sa_family_t));
   getsockname(listener, generic, &unix_size);
   listen(listener, 5);
 }
@@ -189,7 +189,7 @@ void SelectIn(const char* value) {
   fd_set set;
   FD_ZERO(&set);
   FD_SET(ends[0], &set);
-  timeval time = {0, Number(value) * 1000};
+  timeval time = {0, Number(value) * 1000L};
   Say("select", select(ends[0] + 1, &set, nullptr, nullptr, &time));
 }
 
@@ -422,7 +422,7 @@ char** Run(char** words) {
       }
       words = *rest ? rest : rest - 1;
     } else if (word == "vfork") {
-      if (vfork() == 0) _exit(0);
+      if (vfork() == 0) _exit(0);  // NOLINT(clang-analyzer-security*)
     } else if (word == "thread") {
       std::thread([&] { Run(words + 1); }).join();
       words = *rest ? rest : rest - 1;
