@@ -223,9 +223,9 @@ void Check::Finish() {
     const std::vector<std::string> left =
         KillDescendants(absl::Now() + kPatience);
     if (!left.empty()) {
-      Fail("nothing of the program is left running when it has ended",
-           absl::StrCat("still there, now killed: ",
-                        absl::StrJoin(left, ", ")));
+      Fail(
+          "nothing of the program is left running when it has ended",
+          absl::StrCat("still there, now killed: ", absl::StrJoin(left, ", ")));
     }
   }
   for (const auto& [child, tracing] : tracings_) {
