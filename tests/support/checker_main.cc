@@ -226,6 +226,7 @@ int Main(int argc, char** argv) {
   const std::string xml_path = xml ? xml : "";
   unsetenv("XML_OUTPUT_FILE");  // Or each copy would write its own there.
   unsetenv("GTEST_OUTPUT");
+  unsetenv("TEST_PREMATURE_EXIT_FILE");
   testing::InitGoogleTest(&argc, argv);
   std::string lab;
   Judged judged;
