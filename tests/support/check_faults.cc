@@ -89,6 +89,7 @@ Process Check::StartStoppedAfter(const std::vector<std::string>& calls,
                                  const std::string& program,
                                  const std::vector<std::string>& args) {
   std::vector<Fault> faults;
+  faults.reserve(calls.size());
   for (const std::string& call : calls) {
     faults.push_back(Fault::Hold({call}, 1));
   }
@@ -129,8 +130,9 @@ std::vector<TracedCall> Check::PlayCase(
   Child* swept = nullptr;
   lenient_ = !faults.empty() && faults[0].kind == Fault::kFail;
   scenario([&](const std::vector<std::string>& args, const std::string& input) {
-    if (swept)
+    if (swept) {
       return Run(Options(program, args, input), Started(program, args));
+    }
     const size_t before = children_.size();
     const Process process = StartWithFaults(faults, program, args, input);
     if (children_.size() > before) swept = children_.back();

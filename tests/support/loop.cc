@@ -199,7 +199,7 @@ class Sample {
           return absl::StrCat(", which says each time that ",
                               WhatIsReady(pid_, thread, entry));
         }
-        slept_ |= Timed(thread, call, entry);
+        slept_ |= Timed(thread, entry);
         return ", which says each time that nothing is ready";
       default:
         return "";
@@ -207,7 +207,7 @@ class Sample {
   }
 
   // Whether a call that came to nothing may have waited before that.
-  bool Timed(pid_t thread, const SystemCall* call, const CallState& entry) {
+  bool Timed(pid_t thread, const CallState& entry) {
     const auto traced = Inspect(pid_, thread, entry);
     return traced && traced->may_be_interrupted;
   }

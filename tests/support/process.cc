@@ -173,17 +173,22 @@ void Process::ComesDownTo(int most, absl::string_view what,
 }
 
 bool Process::FallsAsleep() {
+  if (!child_ || check_->over()) return true;
   const absl::Duration most = ProcessorTime(pid()) + absl::Milliseconds(200);
   constexpr int kMoment = 5;  // Looks.
   bool busy = false;
   int quiet_looks = 0;
-  ComesDownTo(0, "threads that run", [&] {
-    const int running = RunningThreads(pid());
-    quiet_looks = running ? 0 : quiet_looks + 1;
+  const Waited waited = check_->supervisor_->WaitUntil([&] {
+    quiet_looks = RunningThreads(pid()) ? 0 : quiet_looks + 1;
     busy = busy || ProcessorTime(pid()) > most;
-    return busy || quiet_looks >= kMoment ? 0 : std::max(running, 1);
+    return busy || quiet_looks >= kMoment;
   });
-  return !busy;
+  if (waited == Waited::kEnded || waited == Waited::kBroke ||
+      waited == Waited::kDeadline) {
+    check_->Fail(absl::StrCat(child_->name(), " falls asleep"),
+                 absl::StrCat(child_->name(), ", ", child_->Ending()));
+  }
+  return !busy && waited != Waited::kSpins;
 }
 
 void Process::ClosesOnExec(pid_t pid) {
