@@ -39,7 +39,7 @@ as_user ./lab demo 2>&1 | progress /demo
 tell demo "ok, $((SECONDS - started)) s"
 [[ $user != root ]] || tell setup "$(sed -n 's/^lab: set-up: done in \([0-9]*\) s$/\1/p' /demo)"
 
-tell compiler "$compiler $("$compiler" -dumpversion)"
+tell compiler "$compiler $("$compiler" -dumpfullversion -dumpversion | head -n 1)"
 tell bazel "$(dpkg-query -W -f '${source:Upstream-Version}' bazel-bootstrap | sed 's/+.*//')"
 tell abseil "$(dpkg-query -W -f '${source:Upstream-Version}' libabsl-dev)"
 started=$SECONDS
