@@ -106,7 +106,8 @@ clean_up() {
   remove "$work"
 }
 trap clean_up EXIT
-trap 'clean_up; say "interrupted: nothing is left"; exit 130' INT TERM HUP
+exec {stderr}>&2 # A signal can come while stderr is a log.
+trap 'clean_up; say "interrupted: nothing is left" 2>&"$stderr"; exit 130' INT TERM HUP
 
 # A bare system in the folder $work/$1. Its packages are kept until the end.
 make_system() {
