@@ -1,13 +1,13 @@
 #!/bin/bash
 # Runs the README's two commands on each system that it names.
 #
-#   tools/systems.sh [--mirror=URL] [--logs=FOLDER] [NAME...]
+#   tools/systems.sh [--quick] [--mirror=URL] [--logs=FOLDER] [NAME...]
 #   tools/systems.sh --can   # only says whether this machine can do that
 #
 # NAME is a system (debian-12, debian-13, debian-sid) or a row of one
 # (debian-13/root); without a NAME, all usual rows of all systems are run. For each row
 # a bare system is made in a folder, by debootstrap, with a clean clone of the kit in
-# it, and there ./lab demo and ./lab selftest are run. Prints a table, and keeps nothing
+# it, and there ./lab demo and ./lab selftest are run (--quick: only the demo). Prints a table, and keeps nothing
 # else; with --logs, also what each row printed. Wants to be root. The packages come
 # from the mirror of Debian that this machine uses.
 #
@@ -48,10 +48,11 @@ find_mirror() {
 # What this machine's apt needs to know to reach its mirror, for the systems' apt.
 apt_settings() { apt-config dump | grep -E '^Acquire::(https?::|Check-|Retries|ForceIPv)'; }
 
-mirror='' logs='' only_can='' chosen=()
+mirror='' logs='' only_can='' quick='' chosen=()
 for argument in "$@"; do
   case $argument in
     --can) only_can=yes ;;
+    --quick) quick=yes ;;
     --mirror=?*) mirror=${argument#*=} ;;
     --logs=?*) logs=$(realpath -m "${argument#*=}") ;;
     */*)
@@ -154,7 +155,7 @@ run_row() {
   [[ ! -e $compiled ]] || { mkdir "$root$kit/.lab" && cp -a "$compiled" "$root$kit/.lab/compiled"; }
   [[ ! $options ]] || printf '%s\n' "$options" >"$root$kit/.bazelrc.user"
   apart bash tools/systems/enter.sh "$root" "$work/packages/$system" "$namespaces" \
-    /bin/bash /row.sh "$user" "$kit" "$compiler" 3>&2 >"$work/log" 2>&1
+    /bin/bash /row.sh "$user" "$kit" "$compiler" "$quick" 3>&2 >"$work/log" 2>&1
   status=$?
   while IFS='=' read -r key value; do result[$key]=$value; done <"$root/result"
   [[ ! $logs ]] || cp "$work/log" "$logs/${1/\//-}.log"
