@@ -6,10 +6,11 @@
 #
 # NAME is a system (debian-12, debian-13, debian-sid) or a row of one
 # (debian-13/root); without a NAME, all usual rows of all systems are run. For each row
-# a bare system is made in a folder, by debootstrap, with a clean clone of the kit in
-# it, and there ./lab demo and ./lab selftest are run (--quick: only the demo). Prints a table, and keeps nothing
-# else; with --logs, also what each row printed. Wants to be root. The packages come
-# from the mirror of Debian that this machine uses.
+# this script makes a bare system in a folder, by debootstrap, puts a clean clone of
+# the kit into it, and there runs ./lab demo and ./lab selftest (with --quick, only the
+# demo). It prints a table and keeps nothing else; with --logs, it keeps what each row
+# printed. It wants to be root. The packages come from the mirror of Debian that this
+# machine uses.
 #
 # The processes and mounts of a row are in namespaces of its own, and the kernel removes
 # these together with the first process: nothing is left, however this script ends.
@@ -168,7 +169,7 @@ run_row() {
   remove "$root"
   ((passed += ${result[passed]:-0}, failed += result[failed]))
   line "$system" "$user" "${result[namespaces]-?}" "$path" "${result[compiler]-?}" "${result[bazel]-?}" \
-    "${result[abseil]-?}" "${result[setup]-?} s" "${result[demo]-?}" "${result[selftest]-?} s" \
+    "${result[abseil]-?}" "${result[setup]-?} s" "${result[demo]-?}" "${result[selftest]--}" \
     "${result[passed]-?}" "${result[failed]}" >>"$work/table"
   say "$1 took $((SECONDS - started)) s:"
   tail -n 1 "$work/table" >&2

@@ -1,7 +1,8 @@
 #!/bin/bash
-# row.sh USER KIT COMPILER QUICK: in a bare system, as its root, runs the README's two commands
-# as USER in KIT, a clone. COMPILER is a package. What came of it goes to /result, a line
-# NAME=VALUE each; what ./lab says of its progress goes to descriptor 3.
+# row.sh USER KIT COMPILER QUICK: in a bare system, as its root, runs the README's two
+# commands as USER in KIT, a clone; only the first one, unless QUICK is empty. COMPILER is
+# a package. What came of it goes to /result, a line NAME=VALUE each; what ./lab says of
+# its progress goes to descriptor 3.
 set -u
 user=$1 kit=$2 compiler=$3 quick=$4
 
@@ -49,7 +50,7 @@ if [[ $quick ]]; then
 fi
 started=$SECONDS
 as_user ./lab selftest 2>&1 | progress /selftest
-tell selftest $((SECONDS - started))
+tell selftest "$((SECONDS - started)) s"
 [[ $(tail -n 1 /selftest) =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]] || fail "./lab selftest says no verdict"
 tell passed "${BASH_REMATCH[1]}"
 tell failed "${BASH_REMATCH[2]}"
