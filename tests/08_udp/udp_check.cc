@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netdb.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -11,7 +10,6 @@
 #include <cstring>
 #include <random>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -20,7 +18,6 @@
 #include "absl/time/time.h"
 #include "lib/socket.h"
 #include "lib/socket_address.h"
-#include "lib/unique_fd.h"
 #include "tests/support/check.h"
 #include "tests/support/ports.h"
 #include "tests/support/proc.h"
@@ -121,18 +118,6 @@ class Udp : public harness::Check {
   DatagramPeer Open(const std::string& name = "a client",
                     const std::string& host = kLoopback, int port = 0) {
     return OpenDatagram(*SocketAddress::Ip(host, port), name);
-  }
-
-  // The same at :: for IPv4 as well, whatever net.ipv6.bindv6only says.
-  DatagramPeer OpenBoth(const std::string& name) {
-    ipc::UniqueFd fd(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    const int only = 0;
-    setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
-    const SocketAddress any = *SocketAddress::Ip("::", 0);
-    if (bind(fd.get(), any.data(), any.size()) < 0) {
-      Fail(absl::StrCat("a socket for ", name), "no free port");
-    }
-    return DatagramPeer(this, std::move(fd), name);
   }
 
   // A server of ours, in the place of the student's.
@@ -774,7 +759,7 @@ TEST_F(Udp, HostByName) {
   }
   if (found) freeaddrinfo(found);
   // It may be ::1 or 127.0.0.1, whichever comes first.
-  DatagramPeer host = Has("::1") ? OpenBoth("a server of ours") : OpenHost();
+  DatagramPeer host = Open("a server of ours", Has("::1") ? "::" : kLoopback);
   const std::string text = RandomText(20);
   Process client =
       Start("client", {"--address=localhost",
