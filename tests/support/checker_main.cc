@@ -227,7 +227,8 @@ int Main(int argc, char** argv) {
   unsetenv("XML_OUTPUT_FILE");  // Or each copy would write its own there.
   unsetenv("GTEST_OUTPUT");
   testing::InitGoogleTest(&argc, argv);
-  // Each copy would make and remove this same file, where GoogleTest looks for it.
+  // Each copy would make and remove this same file, where GoogleTest looks for
+  // it.
   unsetenv("TEST_PREMATURE_EXIT_FILE");
   std::string lab;
   Judged judged;
