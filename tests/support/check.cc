@@ -1,6 +1,7 @@
 #include "tests/support/check.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -543,6 +544,10 @@ DatagramPeer Check::OpenDatagram(const ipc::SocketAddress& address,
   if (over()) return DatagramPeer(this, std::move(fd), name);
   const int family = address.named() ? address.family() : AF_UNIX;
   fd.reset(socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  // "::" is for IPv4 as well, whatever net.ipv6.bindv6only says.
+  const int only_ipv6 = 0;
+  setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &only_ipv6,
+             sizeof(only_ipv6));
   if (address.family() != AF_UNSPEC &&
       bind(fd.get(), address.data(), address.size()) < 0) {
     Fail("the checker can bind its socket",

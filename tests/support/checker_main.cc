@@ -178,6 +178,9 @@ int Main(int argc, char** argv) {
 >>>>>>> 7bc128f52dd5fa7acd1072959a9c476891fbec8e
   unsetenv("TEST_PREMATURE_EXIT_FILE");
   testing::InitGoogleTest(&argc, argv);
+  // Each copy would make and remove this same file, where GoogleTest looks for
+  // it.
+  unsetenv("TEST_PREMATURE_EXIT_FILE");
   std::string lab;
   Judged judged;
   RunOptions options;

@@ -285,6 +285,9 @@ void Child::Signal(int signal) const {
 void BecomeSubreaper() {
   prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  // Ignored since the shell that started us, it would keep all ends from
+  // wait(2).
+  signal(SIGCHLD, SIG_DFL);
 }
 
 std::vector<std::string> KillDescendants(absl::Time deadline) {

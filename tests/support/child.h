@@ -145,7 +145,8 @@ class Child {
 // Makes orphans of our descendants our children, so that a daemon cannot slip
 // away, and keeps them from tracing us and from reading our memory, environment
 // and descriptors, unless they are root. Once per process. See
-// PR_SET_CHILD_SUBREAPER and PR_SET_DUMPABLE in prctl(2).
+// PR_SET_CHILD_SUBREAPER and PR_SET_DUMPABLE in prctl(2). Also takes SIGCHLD
+// back to its default, whatever the caller of this program has set.
 void BecomeSubreaper();
 
 // Kills and reaps every descendant of this process, daemons included, and

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/ptrace.h>
@@ -225,7 +227,7 @@ bool FreeFromTracer(pid_t pid) {
   while ((tracer = TracerOf(pid)) != 0) {
     if (!IsHelper(tracer) || absl::Now() > deadline) return false;
     kill(tracer, SIGTERM);
-    absl::SleepFor(absl::Milliseconds(1));
+    poll(nullptr, 0, 1);
   }
   return true;
 }
@@ -275,7 +277,7 @@ LoopReport Look(pid_t pid) {
       }
     }
     if (thread < 0 && !entered.empty()) break;  // It has ended.
-    absl::SleepFor(absl::Microseconds(20));
+    sched_yield();
   }
   return sample.Report(sample.size() >= kMostCalls ||
                        ProcessorTime(pid) - start > kMostProcessorTime);

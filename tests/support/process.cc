@@ -178,17 +178,24 @@ bool Process::FallsAsleep() {
   constexpr int kMoment = 5;  // Looks.
   bool busy = false;
   int quiet_looks = 0;
-  const Waited waited = check_->supervisor_->WaitUntil([&] {
+  switch (check_->supervisor_->WaitUntil([&] {
     quiet_looks = RunningThreads(pid()) ? 0 : quiet_looks + 1;
-    busy = busy || ProcessorTime(pid()) > most;
+    busy = ProcessorTime(pid()) > most;
     return busy || quiet_looks >= kMoment;
-  });
-  if (waited == Waited::kEnded || waited == Waited::kBroke ||
-      waited == Waited::kDeadline) {
-    check_->Fail(absl::StrCat(child_->name(), " falls asleep"),
-                 absl::StrCat(child_->name(), ", ", child_->Ending()));
+  })) {
+    case Waited::kMet:
+      return !busy;
+    case Waited::kBlocked:  // All have slept longer than that already.
+      return true;
+    case Waited::kSpins:
+      return false;
+    default:
+      check_->Fail(absl::StrCat(child_->name(), " goes to sleep"),
+                   child_->ended()
+                       ? absl::StrCat("it ended first: ", child_->Ending())
+                       : "time is up, and it still runs");
+      return true;
   }
-  return !busy && waited != Waited::kSpins;
 }
 
 void Process::ClosesOnExec(pid_t pid) {

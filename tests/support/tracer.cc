@@ -171,13 +171,12 @@ bool Tracer::Ended() const {
 bool Tracer::WasKilled() const { return Ended() && !shared_->done; }
 
 bool Tracer::LetGo() {
-  constexpr absl::Duration kPause = absl::Milliseconds(1);
   const absl::Time deadline = absl::Now() + absl::Seconds(1);
   // Again and again: the first one may come just before it waits.
   while (!Ended()) {
     if (absl::Now() > deadline) return false;
     kill(helper_, SIGTERM);
-    absl::SleepFor(kPause);
+    poll(nullptr, 0, 1);
   }
   return true;
 }
