@@ -84,6 +84,14 @@ def _debian_abseil_impl(ctx):
 
 debian_abseil = repository_rule(implementation = _debian_abseil_impl, local = True)
 
+# JSON for Modern C++ ------------------------------------------------------------
+# nlohmann-json3-dev is headers only, where the compiler looks anyway.
+
+def _debian_nlohmann_json_impl(ctx):
+    ctx.file("BUILD.bazel", _PACKAGE_HEADER + 'cc_library(name = "json")\n')
+
+debian_nlohmann_json = repository_rule(implementation = _debian_nlohmann_json_impl)
+
 # Coverage ---------------------------------------------------------------------
 # Every cc_test names these tools, wanted or not; without them none is analysed.
 

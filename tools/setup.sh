@@ -32,6 +32,7 @@ _lab_debian_needs=(
   "/usr/include/absl/base/config.h libabsl-dev"
   "/usr/include/gtest/gtest.h libgtest-dev"
   "/usr/include/gmock/gmock.h libgmock-dev"
+  "/usr/include/nlohmann/json.hpp nlohmann-json3-dev"
   "/usr/bin/pkg-config pkgconf"
 )
 
