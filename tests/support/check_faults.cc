@@ -80,9 +80,16 @@ Process Check::StartWithFaults(const std::vector<Fault>& faults,
   return process;
 }
 
+// All that wait, but connect: what its retry gives depends on the moment.
+const Fault::Calls kInterrupted = {"accept",  "accept4", "read",      "readv",
+                                   "recv",    "recvmsg", "write",     "writev",
+                                   "send",    "sendmsg", "poll",      "select",
+                                   "waitpid", "waitid",  "epoll_wait"};
+
 Process Check::StartInterrupted(const std::string& program,
                                 const std::vector<std::string>& args) {
-  return StartWithFault(Fault::Interrupt({}, 0), program, args, /*input=*/"");
+  return StartWithFault(Fault::Interrupt(kInterrupted, 0), program, args,
+                        /*input=*/"");
 }
 
 Process Check::StartStoppedAfter(const std::vector<std::string>& calls,
