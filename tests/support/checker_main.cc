@@ -169,13 +169,8 @@ void WriteXml(const std::string& path, const std::string& xml) {
 int Main(int argc, char** argv) {
   const char* xml = getenv("XML_OUTPUT_FILE");
   const std::string xml_path = xml ? xml : "";
-<<<<<<< HEAD
   // What GoogleTest would write in each copy; behind the walls it cannot.
   GTEST_FLAG_SET(output, "");
-=======
-  unsetenv("XML_OUTPUT_FILE");  // Or each copy would write its own there.
-  unsetenv("GTEST_OUTPUT");
->>>>>>> 7bc128f52dd5fa7acd1072959a9c476891fbec8e
   unsetenv("TEST_PREMATURE_EXIT_FILE");
   testing::InitGoogleTest(&argc, argv);
   // Each copy would make and remove this same file, where GoogleTest looks for
