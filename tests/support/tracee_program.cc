@@ -176,7 +176,9 @@ void RawRead(const char* value) {
 
 void Sleep(const char* value) {
   timespec time = {0, Number(value) * 1000000L}, left = {77, 77};
-  Say("nanosleep", nanosleep(&time, &left));
+  // Not to wait: to be interrupted in it.
+  constexpr auto kNap = &nanosleep;
+  Say("nanosleep", kNap(&time, &left));
   if (left.tv_sec != 77) Say("left", left.tv_nsec / 1000000);
 }
 
