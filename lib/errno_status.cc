@@ -6,6 +6,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 
 namespace ipc {
 namespace {
@@ -22,7 +23,10 @@ absl::Status ErrnoStatus(absl::string_view operation, absl::string_view object,
       absl::ErrnoToStatusCode(error),
       absl::StrCat(operation, object.empty() ? "" : " ", object, ": ",
                    text ? text : "Unknown error", " (", ErrnoName(error), ")"));
-  status.SetPayload(kErrnoPayload, absl::Cord(absl::StrCat(error)));
+  // Not of the string itself: clang and g++ name that constructor differently,
+  // and the Abseil of a distribution is compiled with the other one.
+  const std::string number = absl::StrCat(error);
+  status.SetPayload(kErrnoPayload, absl::Cord(absl::string_view(number)));
   return status;
 }
 

@@ -1,15 +1,16 @@
 #!/bin/bash
 # Runs the README's two commands on each system that it names.
 #
-#   tools/systems.sh [--mirror=URL] [--logs=FOLDER] [NAME...]
+#   tools/systems.sh [--quick] [--mirror=URL] [--logs=FOLDER] [NAME...]
 #   tools/systems.sh --can   # only says whether this machine can do that
 #
 # NAME is a system (debian-12, debian-13, debian-sid) or a row of one
 # (debian-13/root); without a NAME, all usual rows of all systems are run. For each row
-# a bare system is made in a folder, by debootstrap, with a clean clone of the kit in
-# it, and there ./lab demo and ./lab selftest are run. Prints a table, and keeps nothing
-# else; with --logs, also what each row printed. Wants to be root. The packages come
-# from the mirror of Debian that this machine uses.
+# this script makes a bare system in a folder, by debootstrap, puts a clean clone of
+# the kit into it, and there runs ./lab demo and ./lab selftest (with --quick, only the
+# demo). It prints a table and keeps nothing else; with --logs, it keeps what each row
+# printed. It wants to be root. The packages come from the mirror of Debian that this
+# machine uses.
 #
 # The processes and mounts of a row are in namespaces of its own, and the kernel removes
 # these together with the first process: nothing is left, however this script ends.
@@ -48,10 +49,11 @@ find_mirror() {
 # What this machine's apt needs to know to reach its mirror, for the systems' apt.
 apt_settings() { apt-config dump | grep -E '^Acquire::(https?::|Check-|Retries|ForceIPv)'; }
 
-mirror='' logs='' only_can='' chosen=()
+mirror='' logs='' only_can='' quick='' chosen=()
 for argument in "$@"; do
   case $argument in
     --can) only_can=yes ;;
+    --quick) quick=yes ;;
     --mirror=?*) mirror=${argument#*=} ;;
     --logs=?*) logs=$(realpath -m "${argument#*=}") ;;
     */*)
@@ -106,7 +108,8 @@ clean_up() {
   remove "$work"
 }
 trap clean_up EXIT
-trap 'clean_up; say "interrupted: nothing is left"; exit 130' INT TERM HUP
+exec {stderr}>&2 # A signal can come while stderr is a log.
+trap 'clean_up; say "interrupted: nothing is left" 2>&"$stderr"; exit 130' INT TERM HUP
 
 # A bare system in the folder $work/$1. Its packages are kept until the end.
 make_system() {
@@ -153,7 +156,7 @@ run_row() {
   [[ ! -e $compiled ]] || { mkdir "$root$kit/.lab" && cp -a "$compiled" "$root$kit/.lab/compiled"; }
   [[ ! $options ]] || printf '%s\n' "$options" >"$root$kit/.bazelrc.user"
   apart bash tools/systems/enter.sh "$root" "$work/packages/$system" "$namespaces" \
-    /bin/bash /row.sh "$user" "$kit" "$compiler" 3>&2 >"$work/log" 2>&1
+    /bin/bash /row.sh "$user" "$kit" "$compiler" "$quick" 3>&2 >"$work/log" 2>&1
   status=$?
   while IFS='=' read -r key value; do result[$key]=$value; done <"$root/result"
   [[ ! $logs ]] || cp "$work/log" "$logs/${1/\//-}.log"
@@ -166,7 +169,7 @@ run_row() {
   remove "$root"
   ((passed += ${result[passed]:-0}, failed += result[failed]))
   line "$system" "$user" "${result[namespaces]-?}" "$path" "${result[compiler]-?}" "${result[bazel]-?}" \
-    "${result[abseil]-?}" "${result[setup]-?} s" "${result[demo]-?}" "${result[selftest]-?} s" \
+    "${result[abseil]-?}" "${result[setup]-?} s" "${result[demo]-?}" "${result[selftest]--}" \
     "${result[passed]-?}" "${result[failed]}" >>"$work/table"
   say "$1 took $((SECONDS - started)) s:"
   tail -n 1 "$work/table" >&2

@@ -22,6 +22,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "tests/support/check.h"
+#include "tests/support/proc.h"
 #include "tests/support/story.h"
 
 namespace {
@@ -569,12 +570,11 @@ TEST_F(Errors, TwoAtOnce) {
         "A name that is the same in each run is taken, or removed, by the "
         "other one. Put your pid into it.",
         "handout, step 7; man 2 getpid");
-  Process first = StartTraced("provoke", {"EADDRINUSE"}, trace(),
-                              {"--inject=bind:signal=SIGSTOP:when=1"});
+  Process first = StartStoppedAfter({"bind"}, "provoke", {"EADDRINUSE"});
   first.ComesDownTo(0, "processes that do not stand still after bind", [&] {
-    std::ifstream file(trace());
-    const std::string text((std::istreambuf_iterator<char>(file)), {});
-    return absl::StrContains(text, "stopped by SIGSTOP") ? 0 : 1;
+    std::vector<pid_t> pids = harness::Descendants(first.pid());
+    pids.push_back(first.pid());
+    return std::any_of(pids.begin(), pids.end(), harness::IsStopped) ? 0 : 1;
   });
   Step("it was stopped right after bind");
   const Words names = {"EPROTOTYPE", "EACCES", "EADDRINUSE", "ENOENT",

@@ -60,6 +60,13 @@ class Check : public testing::Test {
   // Where the program called `name` is; set once by the checker's main.
   static void SetProgram(const std::string& name, const std::string& path);
 
+  // The name by which SetProgram gets other_uid.cc's library.
+  static constexpr char kOtherUid[] = "libother_uid.so";
+
+  // Whether the programs are confined, and whether there are walls around the
+  // checker, so that they can have a /tmp.
+  static void Confine(bool wanted, bool behind_walls);
+
   // The folder of the check that this process runs; set before it begins.
   static void SetFolder(ScratchDir* folder);
 

@@ -80,15 +80,23 @@ Process Check::StartWithFaults(const std::vector<Fault>& faults,
   return process;
 }
 
+// All that wait, but connect: what its retry gives depends on the moment.
+const Fault::Calls kInterrupted = {"accept",  "accept4", "read",      "readv",
+                                   "recv",    "recvmsg", "write",     "writev",
+                                   "send",    "sendmsg", "poll",      "select",
+                                   "waitpid", "waitid",  "epoll_wait"};
+
 Process Check::StartInterrupted(const std::string& program,
                                 const std::vector<std::string>& args) {
-  return StartWithFault(Fault::Interrupt({}, 0), program, args, /*input=*/"");
+  return StartWithFault(Fault::Interrupt(kInterrupted, 0), program, args,
+                        /*input=*/"");
 }
 
 Process Check::StartStoppedAfter(const std::vector<std::string>& calls,
                                  const std::string& program,
                                  const std::vector<std::string>& args) {
   std::vector<Fault> faults;
+  faults.reserve(calls.size());
   for (const std::string& call : calls) {
     faults.push_back(Fault::Hold({call}, 1));
   }
@@ -129,8 +137,9 @@ std::vector<TracedCall> Check::PlayCase(
   Child* swept = nullptr;
   lenient_ = !faults.empty() && faults[0].kind == Fault::kFail;
   scenario([&](const std::vector<std::string>& args, const std::string& input) {
-    if (swept)
+    if (swept) {
       return Run(Options(program, args, input), Started(program, args));
+    }
     const size_t before = children_.size();
     const Process process = StartWithFaults(faults, program, args, input);
     if (children_.size() > before) swept = children_.back();

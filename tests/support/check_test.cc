@@ -15,6 +15,8 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/child.h"
@@ -22,6 +24,7 @@
 #include "tests/support/proc.h"
 #include "tests/support/scratch_dir.h"
 #include "tests/support/supervisor.h"
+#include "tests/support/tracer.h"
 
 namespace harness {
 namespace {
@@ -67,8 +70,13 @@ class CheckTest : public HarnessTest {
     return path;
   }
 
-  // Runs the checker to its end.
+  // Runs the checker to its end. Without walls: the programs of these tests lie
+  // in folders that no judged program may see, and write there.
   Judged RunChecker(std::vector<std::string> args) {
+    args.insert(args.begin(), "--no-walls");
+    return RunCheckerBehindWalls(std::move(args));
+  }
+  Judged RunCheckerBehindWalls(std::vector<std::string> args) {
     const std::string xml = scratch_.File("test.xml");
     unlink(xml.c_str());
     ChildOptions options;
@@ -293,6 +301,39 @@ TEST_F(CheckTest, WhoIsHeldIsNotWaitedForInVain) {
   EXPECT_THAT(JudgeByDisabled("Held", "listen=\"$1\"").out,
               ContainsRegex("seen      this never happens: misbehave is "
                             "stopped by a signal|skip  DISABLED_Held"));
+}
+
+TEST_F(CheckTest, SweepNamesTheCallAndWhatWasDoneToIt) {
+  if (!CanTrace().ok()) GTEST_SKIP() << CanTrace();
+  char program[PATH_MAX] = "";
+  ASSERT_TRUE(realpath("tests/support/tracee_program", program));
+  const auto swept = [&](const std::string& check) {
+    const std::string out =
+        RunChecker({"--lab=sample", "--gtest_filter=*_SweepOf" + check,
+                    "--gtest_also_run_disabled_tests",
+                    absl::StrCat("program=", program)})
+            .out;
+    // Wherever its lines end.
+    return absl::StrJoin(
+        absl::StrSplit(out, absl::ByAnyChar(" \n"), absl::SkipEmpty()), " ");
+  };
+  EXPECT_THAT(swept("Demand"), HasSubstr("ok DISABLED_SweepOfDemand: "));
+  EXPECT_THAT(swept("DemandAtOnce"),
+              AllOf(HasSubstr("started program stream fill=9 demand-at-once=9 "
+                              "say=done, whose 1st recv is interrupted by a "
+                              "signal (EINTR) expected"),
+                    HasSubstr("fault the 1st recv of program, on descriptor 3 "
+                              "(a UNIX stream socket), was interrupted by a "
+                              "signal (EINTR) why")));
+  EXPECT_THAT(swept("DemandBlindly"),
+              AllOf(HasSubstr("whose 1st recv is made to fail with EIO"),
+                    HasSubstr("starting with \"program: \" and containing EIO "
+                              "seen exit status 0")));
+  EXPECT_THAT(swept("Failure"),
+              AllOf(HasSubstr("started program stream fill=9 exit=4 say=done "
+                              "expected"),
+                    HasSubstr("is: (nothing more)")))
+      << "without any fault";
 }
 
 TEST_F(CheckTest, WhoReadsNoMoreTakesSomeIn) {

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -67,6 +68,21 @@ class Sample : public harness::Check {
     EXPECT_EQ(other.ReceiveAll(), bytes);
     other.Close();
     CloseHost();
+  }
+
+  // Of a program that receives 9 bytes.
+  void SweepOf(const std::string& action) {
+    About(Core(1), "the program receives", "Because.", "man 2 recv");
+    harness::SweepOptions options;
+    options.errors = {{"recv", EIO, {}}};
+    Sweep(
+        "program",
+        [&](const Starter& start) {
+          Process program =
+              start({"stream", "fill=9", action, "say=done"}, "/dev/null");
+          program.Exits(0, "done 0\n");
+        },
+        options);
   }
 };
 
@@ -159,6 +175,12 @@ TEST_F(Sample, DISABLED_Traced) {
   program.Expect(over() || trace.find("program: --bad: no") != trace.npos,
                  "its write in the trace", trace);
 }
+
+// These judge tracee_program.cc.
+TEST_F(Sample, DISABLED_SweepOfDemand) { SweepOf("demand=9"); }
+TEST_F(Sample, DISABLED_SweepOfDemandAtOnce) { SweepOf("demand-at-once=9"); }
+TEST_F(Sample, DISABLED_SweepOfDemandBlindly) { SweepOf("demand-blindly=9"); }
+TEST_F(Sample, DISABLED_SweepOfFailure) { SweepOf("exit=4"); }
 
 TEST_F(Sample, ForAnotherMachine) {
   About(Core(4), "something else", "Because.", "nowhere");

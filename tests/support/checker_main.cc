@@ -1,7 +1,7 @@
 // main() of every lab's checker.
 //
 //   checker --lab=NAME [--mutant=PATCH | --starter=CHECK | --nothing-passes]
-//           [--copies=N] PROGRAM=PATH...
+//           [--copies=N] [--no-walls] PROGRAM=PATH...
 //
 // Judges the programs and exits with 0 if every check passes, 1 if one fails or
 // could not be judged. With --mutant, 0 if exactly those checks fail that PATCH
@@ -11,7 +11,8 @@
 // GoogleTest's own filter works as well: --gtest_filter=*.CHECK.
 //
 // Each check runs in a copy of the checker of its own, N of them at the same
-// time: most checks mostly wait.
+// time: most checks mostly wait. With --no-walls the programs are not confined:
+// for the harness's own tests, whose programs write where they should not.
 #include <fnmatch.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -37,7 +38,7 @@
 #include "tests/support/child.h"
 #include "tests/support/proc.h"
 #include "tests/support/report.h"
-#include "tests/support/side_by_side.h"
+#include "tests/support/runner.h"
 #include "tests/support/tracer.h"
 
 namespace harness {
@@ -45,12 +46,6 @@ namespace {
 
 constexpr int kFailed = 1;
 constexpr int kUsageError = 2;
-
-volatile sig_atomic_t stop = 0;
-
-struct Test {
-  std::string filter, name;
-};
 
 // Whether GoogleTest's filter, "PATTERNS-PATTERNS", selects `name`.
 bool Selected(const std::string& name) {
@@ -83,56 +78,6 @@ std::vector<Test> SelectedTests() {
     }
   }
   return tests;
-}
-
-// Runs them all, tells each as soon as those before it are told.
-std::vector<Result> RunChecks(const std::vector<Test>& tests, int copies) {
-  std::vector<Result> results;
-  SideBySide(
-      static_cast<int>(tests.size()), copies, Check::EndOfRun(),
-      [&](int index, ScratchDir* folder, const Say& say) {
-        Check::SetFolder(folder);
-        Check::SetReporter(
-            [&](const Result& result) { say(Serialize(result)); });
-        GTEST_FLAG_SET(filter, tests[index].filter);
-        if (RUN_ALL_TESTS() != 0) return;  // Said already.
-      },
-      [&](int index, const Done& outcome) {
-        Result result;
-        result.check = tests[index].name;
-        result.not_judged = "the checker did not get to its beginning";
-        absl::string_view said = outcome.said;
-        while (Parse(&said, &result)) {
-        }
-        if (!outcome.whole && result.not_judged.empty()) {
-          result.not_judged = "the checker did not get to its end";
-        }
-        if (!result.not_judged.empty() && !outcome.whole) {
-          absl::StrAppend(&result.not_judged, ": ", outcome.ending);
-        }
-        results.push_back(result);
-        // Flushed, so that a checker that is killed has still said what it
-        // knew.
-        fputs(ResultLine(result).c_str(), stdout);
-        fflush(stdout);
-      },
-      &stop);
-  return results;
-}
-
-// Which walls stand around the programs, for whoever wonders why a result
-// differs from one machine to the other.
-std::string DescribeIsolation() {
-  std::ifstream devices("/proc/net/dev");
-  std::string line;
-  int others = -2;  // Two lines of headings.
-  while (std::getline(devices, line)) {
-    if (line.find(" lo:") == line.npos) ++others;
-  }
-  return absl::StrCat(
-      CommandName(1) == "linux-sandbox" ? "own processes" : "shared processes",
-      ", ", others == 0 ? "own network" : "shared network", ", ",
-      getuid() == 0 ? "as root" : absl::StrCat("as user ", getuid()));
 }
 
 std::vector<std::string> NamesIn(const std::string& patch) {
@@ -224,12 +169,16 @@ void WriteXml(const std::string& path, const std::string& xml) {
 int Main(int argc, char** argv) {
   const char* xml = getenv("XML_OUTPUT_FILE");
   const std::string xml_path = xml ? xml : "";
-  unsetenv("XML_OUTPUT_FILE");  // Or each copy would write its own there.
-  unsetenv("GTEST_OUTPUT");
+  // What GoogleTest would write in each copy; behind the walls it cannot.
+  GTEST_FLAG_SET(output, "");
+  unsetenv("TEST_PREMATURE_EXIT_FILE");
   testing::InitGoogleTest(&argc, argv);
+  // Each copy would make and remove this same file, where GoogleTest looks for
+  // it.
+  unsetenv("TEST_PREMATURE_EXIT_FILE");
   std::string lab;
   Judged judged;
-  int copies = UsualCopies();
+  RunOptions options;
   for (int i = 1; i < argc; ++i) {
     absl::string_view arg = argv[i];
     if (absl::ConsumePrefix(&arg, "--lab=")) {
@@ -240,8 +189,10 @@ int Main(int argc, char** argv) {
       judged.starter = std::string(arg);
     } else if (arg == "--nothing-passes") {
       judged.nothing_passes = true;
+    } else if (arg == "--no-walls") {
+      options.walls = false;
     } else if (absl::ConsumePrefix(&arg, "--copies=")) {
-      if (!absl::SimpleAtoi(arg, &copies) || copies < 1) {
+      if (!absl::SimpleAtoi(arg, &options.copies) || options.copies < 1) {
         fprintf(stderr, "checker: %s: must be a number, 1 or more\n", argv[i]);
         return kUsageError;
       }
@@ -252,7 +203,7 @@ int Main(int argc, char** argv) {
         fprintf(stderr, "checker: %s: must be PROGRAM=PATH\n", argv[i]);
         return kUsageError;
       }
-      Check::SetProgram(program.first, program.second);
+      options.programs.push_back(program);
     }
   }
   if (GTEST_FLAG_GET(list_tests)) return RUN_ALL_TESTS();
@@ -262,18 +213,14 @@ int Main(int argc, char** argv) {
     return kUsageError;
   }
 
-  struct sigaction action = {};
-  action.sa_handler = [](int) { stop = 1; };
-  for (int signal : {SIGTERM, SIGINT, SIGHUP})
-    sigaction(signal, &action, nullptr);
   testing::TestEventListeners& listeners =
       testing::UnitTest::GetInstance()->listeners();
   delete listeners.Release(listeners.default_result_printer());
-  Check::CanStrace();
-  CanTrace();
-  Check::EndOfRun();
-  printf("%s: judging (%s)\n", lab.c_str(), DescribeIsolation().c_str());
-  const std::vector<Result> results = RunChecks(tests, copies);
+  const std::vector<Result> results =
+      RunChecks(tests, options, [&](const Walls& walls) {
+        printf("%s: judging (%s)\n", lab.c_str(), Describe(walls).c_str());
+        fflush(stdout);
+      });
   fputs(Summary(lab, results).c_str(), stdout);
   WriteXml(xml_path, Xml(lab, results));
   return Verdict(judged, results);

@@ -23,6 +23,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "lib/errno_status.h"
+#include "tests/support/confinement.h"
 #include "tests/support/proc.h"
 
 namespace harness {
@@ -75,6 +76,9 @@ struct ChildSide {
     if (chdir(options.folder.c_str()) < 0) return errno;
     if (!SetLimits()) return errno;
     if (options.gate >= 0 && !AwaitTracer()) return errno;
+    if (options.confinement) {
+      if (const int error = options.confinement->Enter()) return error;
+    }
     execve(program, argv, environment);
     return errno;
   }
@@ -281,6 +285,9 @@ void Child::Signal(int signal) const {
 void BecomeSubreaper() {
   prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  // Ignored since the shell that started us, it would keep all ends from
+  // wait(2).
+  signal(SIGCHLD, SIG_DFL);
 }
 
 std::vector<std::string> KillDescendants(absl::Time deadline) {

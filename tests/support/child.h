@@ -41,6 +41,8 @@ struct Limits {
   int descriptors = 1024;
 };
 
+class Confinement;
+
 struct ChildOptions {
   std::string program;            // Path of the executable.
   std::string name;               // Its argv[0], by which it calls itself.
@@ -50,6 +52,7 @@ struct ChildOptions {
   std::string input = "/dev/null";       // Its stdin; "": a pipe, for Feed.
   int output_room = 0;  // Of the pipe to its stdout, in bytes; 0: the usual.
   mode_t umask = 022;
+  const Confinement* confinement = nullptr;  // What it may do; null: anything.
   Limits limits;
   int gate = -1;  // Where it reports to be traced; -1: nowhere. See tracer.h.
 };
@@ -142,7 +145,8 @@ class Child {
 // Makes orphans of our descendants our children, so that a daemon cannot slip
 // away, and keeps them from tracing us and from reading our memory, environment
 // and descriptors, unless they are root. Once per process. See
-// PR_SET_CHILD_SUBREAPER and PR_SET_DUMPABLE in prctl(2).
+// PR_SET_CHILD_SUBREAPER and PR_SET_DUMPABLE in prctl(2). Also takes SIGCHLD
+// back to its default, whatever the caller of this program has set.
 void BecomeSubreaper();
 
 // Kills and reaps every descendant of this process, daemons included, and

@@ -391,6 +391,15 @@ TEST_F(ChildTest, EndingTellsHowItEnded) {
   EXPECT_EQ(child->Ending(), "still running");
 }
 
+// The shell that started us may have had SIGCHLD ignored.
+TEST_F(ChildTest, EndingIsToldWhereSigchldWasIgnored) {
+  signal(SIGCHLD, SIG_IGN);
+  BecomeSubreaper();
+  auto child = Spawn({"exit=3"});
+  ASSERT_TRUE(AwaitEnd(*child));
+  EXPECT_EQ(child->Ending(), "exit status 3");
+}
+
 TEST_F(ChildTest, SignalReachesIt) {
   auto child = Spawn({"hang"});
   child->Signal(SIGTERM);

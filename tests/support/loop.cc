@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/ptrace.h>
@@ -199,7 +200,7 @@ class Sample {
           return absl::StrCat(", which says each time that ",
                               WhatIsReady(pid_, thread, entry));
         }
-        slept_ |= Timed(thread, call, entry);
+        slept_ |= Timed(thread, entry);
         return ", which says each time that nothing is ready";
       default:
         return "";
@@ -207,7 +208,7 @@ class Sample {
   }
 
   // Whether a call that came to nothing may have waited before that.
-  bool Timed(pid_t thread, const SystemCall* call, const CallState& entry) {
+  bool Timed(pid_t thread, const CallState& entry) {
     const auto traced = Inspect(pid_, thread, entry);
     return traced && traced->may_be_interrupted;
   }
@@ -225,7 +226,7 @@ bool FreeFromTracer(pid_t pid) {
   while ((tracer = TracerOf(pid)) != 0) {
     if (!IsHelper(tracer) || absl::Now() > deadline) return false;
     kill(tracer, SIGTERM);
-    absl::SleepFor(absl::Milliseconds(1));
+    poll(nullptr, 0, 1);
   }
   return true;
 }
@@ -275,7 +276,7 @@ LoopReport Look(pid_t pid) {
       }
     }
     if (thread < 0 && !entered.empty()) break;  // It has ended.
-    absl::SleepFor(absl::Microseconds(20));
+    sched_yield();
   }
   return sample.Report(sample.size() >= kMostCalls ||
                        ProcessorTime(pid) - start > kMostProcessorTime);

@@ -41,7 +41,7 @@ class LoopTest : public HarnessTest {
         return ProcessorTime(child_->pid()) > absl::Milliseconds(30);
       }));
     }
-    const LoopReport report = DescribeLoop(child_->pid());
+    LoopReport report = DescribeLoop(child_->pid());
     child_->Pump();
     EXPECT_FALSE(child_->ended());
     return report;

@@ -389,8 +389,9 @@ std::vector<pid_t> Children(pid_t pid) {
     for (absl::string_view word :
          absl::StrSplit(children, ' ', absl::SkipWhitespace())) {
       int child;
-      if (absl::SimpleAtoi(word, &child) && !IsHelper(child))
+      if (absl::SimpleAtoi(word, &child) && !IsHelper(child)) {
         found.push_back(child);
+      }
     }
   }
   return found;

@@ -173,17 +173,29 @@ void Process::ComesDownTo(int most, absl::string_view what,
 }
 
 bool Process::FallsAsleep() {
+  if (!child_ || check_->over()) return true;
   const absl::Duration most = ProcessorTime(pid()) + absl::Milliseconds(200);
   constexpr int kMoment = 5;  // Looks.
   bool busy = false;
   int quiet_looks = 0;
-  ComesDownTo(0, "threads that run", [&] {
-    const int running = RunningThreads(pid());
-    quiet_looks = running ? 0 : quiet_looks + 1;
-    busy = busy || ProcessorTime(pid()) > most;
-    return busy || quiet_looks >= kMoment ? 0 : std::max(running, 1);
-  });
-  return !busy;
+  switch (check_->supervisor_->WaitUntil([&] {
+    quiet_looks = RunningThreads(pid()) ? 0 : quiet_looks + 1;
+    busy = ProcessorTime(pid()) > most;
+    return busy || quiet_looks >= kMoment;
+  })) {
+    case Waited::kMet:
+      return !busy;
+    case Waited::kBlocked:  // All have slept longer than that already.
+      return true;
+    case Waited::kSpins:
+      return false;
+    default:
+      check_->Fail(absl::StrCat(child_->name(), " goes to sleep"),
+                   child_->ended()
+                       ? absl::StrCat("it ended first: ", child_->Ending())
+                       : "time is up, and it still runs");
+      return true;
+  }
 }
 
 void Process::ClosesOnExec(pid_t pid) {

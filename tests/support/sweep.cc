@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 
 #include "absl/strings/str_cat.h"
 
@@ -55,7 +56,7 @@ std::vector<Fault> PlanSweep(const std::vector<TracedCall>& calls,
     if (!fault.Fits(calls[index])) return;
     fault.occurrence =
         1 + static_cast<int>(std::count_if(
-                calls.begin(), calls.begin() + index,
+                calls.begin(), calls.begin() + static_cast<ptrdiff_t>(index),
                 [&](const TracedCall& call) { return fault.Fits(call); }));
     plan.push_back(std::move(fault));
   };
@@ -72,9 +73,7 @@ std::vector<Fault> PlanSweep(const std::vector<TracedCall>& calls,
         std::find_if(options.errors.begin(), options.errors.end(),
                      [&](const CallError& one) { return Matches(one, call); });
     if (error != options.errors.end() && call.result >= 0) {
-      Fault fault = Fault::Fail(name, 1, error->error);
-      fault.on = error->on;
-      add(i, std::move(fault));
+      add(i, Fault::Fail(name, 1, error->error));
     }
   }
   return plan;

@@ -197,7 +197,11 @@ bool MayBeInterrupted(const TracedCall& traced, const CallState& state,
 
 // Whether the kernel may move less than all: of a stream of bytes, or not all
 // of several messages.
-bool MayBeCut(const TracedCall& traced, int status_flags) {
+bool MayBeCut(const TracedCall& traced, const CallState& state,
+              int status_flags) {
+  const int flags = traced.call->flags;
+  // It waits for all; only a signal could make that less.
+  if (flags >= 0 && (state.arguments[flags] & MSG_WAITALL)) return false;
   if (traced.size < 2 || traced.call->amount == Amount::kNone) return false;
   if (traced.call->amount == Amount::kMessages) return IsSocket(traced.kind);
   if (traced.kind == DescriptorKind::kPipe) {
@@ -370,7 +374,7 @@ std::optional<TracedCall> Inspect(pid_t process, pid_t thread,
                   (traced.fd == STDOUT_FILENO || traced.fd == STDERR_FILENO);
   traced.size = SizeOf(thread, *call, state.arguments);
   traced.may_be_interrupted = MayBeInterrupted(traced, state, status_flags);
-  traced.may_be_cut = MayBeCut(traced, status_flags);
+  traced.may_be_cut = MayBeCut(traced, state, status_flags);
   return traced;
 }
 

@@ -66,6 +66,11 @@ bool SetCallNumber(pid_t thread, int number) {
 #endif
 }
 
+// As ptrace(2) wants an address of another process, and a word.
+void* Pointer(uint64_t value) {
+  return reinterpret_cast<void*>(value);  // NOLINT(performance-no-int-to-ptr)
+}
+
 }  // namespace
 
 std::optional<CallState> GetCall(pid_t thread) {
@@ -110,8 +115,8 @@ bool ReadMemory(pid_t thread, uint64_t address, void* to, size_t size) {
   while (size > 0) {
     const uint64_t skip = address % sizeof(long);
     errno = 0;
-    const long word = ptrace(PTRACE_PEEKDATA, thread,
-                             reinterpret_cast<void*>(address - skip), nullptr);
+    const long word =
+        ptrace(PTRACE_PEEKDATA, thread, Pointer(address - skip), nullptr);
     if (errno != 0) return false;
     const size_t count = std::min<size_t>(size, sizeof(word) - skip);
     memcpy(next, reinterpret_cast<const char*>(&word) + skip, count);
@@ -133,8 +138,7 @@ std::string ReadString(pid_t thread, uint64_t address) {
 }
 
 bool WriteWord(pid_t thread, uint64_t address, uint64_t word) {
-  return ptrace(PTRACE_POKEDATA, thread, reinterpret_cast<void*>(address),
-                reinterpret_cast<void*>(word)) == 0;
+  return ptrace(PTRACE_POKEDATA, thread, Pointer(address), Pointer(word)) == 0;
 }
 
 bool EntryBreakpoint::Plant(pid_t thread) {

@@ -67,9 +67,9 @@ void UdpPair(const char*) {
   socklen_t size = sizeof(address);
   auto* generic = reinterpret_cast<sockaddr*>(&address);
   ends[0] = ends[1] = socket(AF_INET, SOCK_DGRAM, 0);
-  bind(ends[0], generic, size);
+  (void)!bind(ends[0], generic, size);
   getsockname(ends[0], generic, &size);
-  connect(ends[0], generic, size);
+  (void)!connect(ends[0], generic, size);
 }
 
 sockaddr_in tcp_name;
@@ -79,7 +79,7 @@ void ListenTcp(const char*) {
   socklen_t size = sizeof(tcp_name);
   auto* generic = reinterpret_cast<sockaddr*>(&tcp_name);
   listener = socket(AF_INET, SOCK_STREAM, 0);
-  bind(listener, generic, size);
+  (void)!bind(listener, generic, size);
   getsockname(listener, generic, &size);
   listen(listener, 5);
 }
@@ -104,7 +104,7 @@ void ListenUnix(const char*) {  // At an abstract name of the kernel's choice.
   unix_name.sun_family = AF_UNIX;
   auto* generic = reinterpret_cast<sockaddr*>(&unix_name);
   listener = socket(AF_UNIX, SOCK_STREAM, 0);
-  bind(listener, generic, sizeof(sa_family_t));
+  (void)!bind(listener, generic, sizeof(sa_family_t));
   getsockname(listener, generic, &unix_size);
   listen(listener, 5);
 }
@@ -176,7 +176,9 @@ void RawRead(const char* value) {
 
 void Sleep(const char* value) {
   timespec time = {0, Number(value) * 1000000L}, left = {77, 77};
-  Say("nanosleep", nanosleep(&time, &left));
+  // Not to wait: to be interrupted in it.
+  constexpr auto kNap = &nanosleep;
+  Say("nanosleep", kNap(&time, &left));
   if (left.tv_sec != 77) Say("left", left.tv_nsec / 1000000);
 }
 
@@ -189,7 +191,7 @@ void SelectIn(const char* value) {
   fd_set set;
   FD_ZERO(&set);
   FD_SET(ends[0], &set);
-  timeval time = {0, Number(value) * 1000};
+  timeval time = {0, Number(value) * 1000L};
   Say("select", select(ends[0] + 1, &set, nullptr, nullptr, &time));
 }
 
@@ -226,6 +228,42 @@ void ReadAll(const char* value) {
     Say("recv", result);
     if (result == 0 || (result < 0 && errno != EINTR)) return;
     if (result > 0) got += static_cast<int>(result);
+  }
+}
+
+// Sends so many bytes, and says nothing.
+void Fill(const char* value) {
+  for (int left = Number(value); left > 0;) {
+    const ssize_t count = send(ends[1], buffer, left, 0);
+    left -= count < 0 ? 0 : static_cast<int>(count);
+  }
+}
+
+// Receives so many bytes, as a program should: whatever its calls return.
+void Demand(const char* value) {
+  const int size = Number(value);
+  for (int got = 0; got < size;) {
+    const ssize_t count = recv(ends[0], buffer, size - got, 0);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) {
+      fprintf(stderr, "program: recv: %s\n", strerrorname_np(errno));
+      _exit(1);
+    }
+    got += static_cast<int>(count);
+  }
+}
+
+// The same, as a program should not: -1 and few bytes end it without a word.
+void DemandAtOnce(const char* value) {
+  if (recv(ends[0], buffer, Number(value), 0) != Number(value)) _exit(3);
+}
+
+// As if there were no errors.
+void DemandBlindly(const char* value) {
+  for (int left = Number(value); left > 0;) {
+    const ssize_t count = recv(ends[0], buffer, left, 0);
+    if (count < 0 && errno != EINTR) _exit(0);
+    left -= count < 0 ? 0 : static_cast<int>(count);
   }
 }
 
@@ -286,6 +324,10 @@ const std::map<std::string, void (*)(const char*)> kActions = {
        Say("recv", recv(ends[0], buffer, Number(size), MSG_DONTWAIT));
      }},
     {"read-all", ReadAll},
+    {"fill", Fill},
+    {"demand", Demand},
+    {"demand-at-once", DemandAtOnce},
+    {"demand-blindly", DemandBlindly},
     {"readv",
      [](const char* sizes) {
        OnVector("readv", sizes, [](msghdr* message) {
@@ -382,7 +424,7 @@ char** Run(char** words) {
       }
       words = *rest ? rest : rest - 1;
     } else if (word == "vfork") {
-      if (vfork() == 0) _exit(0);
+      if (vfork() == 0) _exit(0);  // NOLINT(clang-analyzer-security*)
     } else if (word == "thread") {
       std::thread([&] { Run(words + 1); }).join();
       words = *rest ? rest : rest - 1;

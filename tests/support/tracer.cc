@@ -93,19 +93,20 @@ bool Fault::Fits(const TracedCall& call) const {
 std::string Fault::Words() const {
   switch (kind) {
     case kInterrupt:
-      return "is interrupted by a signal (EINTR)";
+      return "interrupted by a signal (EINTR)";
     case kCutTo:
-      return absl::StrCat("moves ", bytes, bytes == 1 ? " byte" : " bytes");
+      return absl::StrCat("cut short to ", bytes,
+                          bytes == 1 ? " byte" : " bytes");
     case kCutHalf:
-      return "moves half of the bytes";
+      return "cut short to half of its bytes";
     case kFail:
-      return absl::StrCat("fails with ", ipc::ErrnoName(error));
+      return absl::StrCat("made to fail with ", ipc::ErrnoName(error));
     case kHold:
-      return "is the last one before the program is stopped";
+      return "the last one before the program was stopped";
     case kNone:
       break;
   }
-  return "is left alone";
+  return "left alone";
 }
 
 absl::StatusOr<std::unique_ptr<Tracer>> Tracer::Start(
@@ -170,13 +171,12 @@ bool Tracer::Ended() const {
 bool Tracer::WasKilled() const { return Ended() && !shared_->done; }
 
 bool Tracer::LetGo() {
-  constexpr absl::Duration kPause = absl::Milliseconds(1);
   const absl::Time deadline = absl::Now() + absl::Seconds(1);
   // Again and again: the first one may come just before it waits.
   while (!Ended()) {
     if (absl::Now() > deadline) return false;
     kill(helper_, SIGTERM);
-    absl::SleepFor(kPause);
+    poll(nullptr, 0, 1);
   }
   return true;
 }

@@ -29,6 +29,9 @@ namespace {
 // Set by SIGTERM: somebody else wants to look at the program.
 volatile sig_atomic_t let_go = 0;
 
+// Without PTRACE_O_EXITKILL: by our end we let go of all threads at once, even
+// of those that sleep, and interrupt none. The program dies with its parent,
+// and one that kills us is found out by Tracer::WasKilled.
 constexpr long kOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK |
                           PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
                           PTRACE_O_TRACEEXEC;

@@ -127,7 +127,7 @@ TEST_F(TracerTest, CallThatWaitsIsInterrupted) {
 
 TEST_F(TracerTest, CallThatDoesNotWaitIsNotInterrupted) {
   const auto nothing = [&](std::vector<std::string> actions) {
-    const std::string out = Run({Fault::Interrupt({}, 1)}, std::move(actions));
+    std::string out = Run({Fault::Interrupt({}, 1)}, std::move(actions));
     EXPECT_EQ(Suffered(), "none");
     return out;
   };

@@ -30,8 +30,13 @@ int main(int argc, char** argv) {
   }
   std::copy(name.begin(), name.end(), address.sun_path);
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) {
+    ipc::ReportErrno("socket", path);
+    return 1;
+  }
   const socklen_t size = offsetof(sockaddr_un, sun_path) + name.size();
-  if (connect(fd, reinterpret_cast<sockaddr*>(&address), size) < 0) {
+  while (connect(fd, reinterpret_cast<sockaddr*>(&address), size) < 0) {
+    if (errno == EINTR) continue;
     ipc::ReportErrno("connect", path);
     return 1;
   }
@@ -43,6 +48,7 @@ int main(int argc, char** argv) {
     header.msg_iov = &piece;
     header.msg_iovlen = 1;
     const ssize_t count = sendmsg(fd, &header, MSG_NOSIGNAL);
+    if (count < 0 && errno == EINTR) continue;
     if (count < 0) {
       ipc::ReportErrno("sendmsg", path);
       return 1;

@@ -28,15 +28,36 @@ int main(int argc, char** argv) {
   }
   strcpy(address.sun_path, path);
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) < 0) {
+  if (fd < 0) {
+    ipc::ReportErrno("socket", path);
+    return 1;
+  }
+  int connected;
+  do {
+    connected =
+        connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address));
+  } while (connected < 0 && errno == EINTR);
+  if (connected < 0) {
     ipc::ReportErrno("connect", path);
     return 1;
   }
   iovec records[4];
   for (iovec& one : records) one = {record, sizeof(record)};
-  if (writev(fd, records, 4) != 4096) {
-    ipc::ReportErrno("writev", path);
-    return 1;
+  iovec* next = records;
+  while (next < records + 4) {
+    const ssize_t count =
+        writev(fd, next, static_cast<int>(records + 4 - next));
+    if (count < 0 && errno != EINTR) {
+      ipc::ReportErrno("writev", path);
+      return 1;
+    }
+    size_t sent = count < 0 ? 0 : count;
+    for (; next < records + 4 && sent >= next->iov_len; ++next) {
+      sent -= next->iov_len;
+    }
+    if (next < records + 4) {
+      *next = {static_cast<char*>(next->iov_base) + sent, next->iov_len - sent};
+    }
   }
   return 0;
 }

@@ -49,8 +49,7 @@ struct BoundFile {
         unlink(name.c_str());
       }
     }
-    fchmod(fd, 0600);
-    if (bind(fd, generic, sizeof(address)) < 0) {
+    if (fchmod(fd, 0600) < 0 || bind(fd, generic, sizeof(address)) < 0) {
       throw std::system_error(errno, std::generic_category());
     }
   }
@@ -65,7 +64,9 @@ bool WaitFor(int fd) {
   event.events = EPOLLIN;
   for (int watched : {wake_up[0], fd}) {
     event.data.fd = watched;
-    epoll_ctl(events.number, EPOLL_CTL_ADD, watched, &event);
+    if (epoll_ctl(events.number, EPOLL_CTL_ADD, watched, &event) < 0) {
+      throw std::system_error(errno, std::generic_category());
+    }
   }
   while (epoll_wait(events.number, &event, 1, -1) < 1) {
   }
@@ -81,7 +82,13 @@ bool ServeUntilStopped(int client, bool* well) {
     const ssize_t count =
         recv(client, record.data() + got, record.size() - got, 0);
     record.resize(got + std::max<ssize_t>(count, 0));
-    if (count <= 0) {
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) {
+      ipc::ReportErrno("recv", "client");
+      *well = false;
+      return false;
+    }
+    if (count == 0) {
       if (!record.empty()) {
         std::cerr << "server: recv client: lost after " << record.size()
                   << " bytes\n";
@@ -105,7 +112,10 @@ int main(int argc, char** argv) {
   int clients = 1;
   ipc::ParseFlags(argc, argv,
                   {{"socket", &path, "path"}, {"clients", &clients, "count"}});
-  if (pipe2(wake_up, O_CLOEXEC | O_NONBLOCK) < 0) return 1;
+  if (pipe2(wake_up, O_CLOEXEC | O_NONBLOCK) < 0) {
+    ipc::ReportErrno("pipe", "");
+    return 1;
+  }
   for (int stop : {SIGINT, SIGTERM}) {
     signal(stop, [](int) { (void)!write(wake_up[1], "", 1); });
   }
@@ -113,9 +123,15 @@ int main(int argc, char** argv) {
     bool well = true;
     Fd listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     BoundFile file(listener.number, path);
-    listen(listener.number, 3);
+    if (listen(listener.number, 3) < 0) {
+      throw std::system_error(errno, std::generic_category());
+    }
     while (clients-- > 0 && WaitFor(listener.number)) {
-      Fd client(accept4(listener.number, nullptr, nullptr, SOCK_CLOEXEC));
+      int accepted;
+      do {
+        accepted = accept4(listener.number, nullptr, nullptr, SOCK_CLOEXEC);
+      } while (accepted < 0 && errno == EINTR);
+      Fd client(accepted);
       if (ServeUntilStopped(client.number, &well)) break;
     }
     return well ? 0 : 1;

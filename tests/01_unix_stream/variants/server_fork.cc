@@ -26,6 +26,16 @@ void Stop(int) {
   _exit(0);
 }
 
+// stdio keeps what came before a signal.
+size_t ReadRecord(FILE* in, char* record) {
+  size_t got = 0;
+  do {
+    clearerr(in);
+    got += fread(record + got, 1, 1024 - got, in);
+  } while (got < 1024 && ferror(in) && errno == EINTR);
+  return got;
+}
+
 int ServeAndExit(int client) {
   signal(SIGINT, SIG_DFL);
   signal(SIGTERM, SIG_DFL);
@@ -33,17 +43,28 @@ int ServeAndExit(int client) {
   puts("\n===== info =====");
   char record[1024];
   size_t got;
-  while ((got = fread(record, 1, sizeof(record), in)) == sizeof(record)) {
+  while ((got = ReadRecord(in, record)) == sizeof(record)) {
     fputs("Message from client (1024): ", stdout);
     fwrite(record, 1, strnlen(record, sizeof(record)), stdout);
     putchar('\n');
     fflush(stdout);
   }
   fflush(stdout);
+  if (ferror(in)) {
+    ipc::ReportErrno("fread", "client");
+    return 1;
+  }
   if (got) {
     fprintf(stderr, "server: fread client: %zu bytes of a record\n", got);
   }
   return got != 0;
+}
+
+// Once the file is there.
+int Fail(const char* call) {
+  ipc::ReportErrno(call, path.c_str());
+  unlink(path.c_str());
+  return 1;
 }
 
 }  // namespace
@@ -70,6 +91,10 @@ int main(int argc, char** argv) {
   }
   close(probe);
   const int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+  if (listener < 0) {
+    ipc::ReportErrno("socket", flag);
+    return 1;
+  }
   fcntl(listener, F_SETFD, FD_CLOEXEC);
   fchmod(listener, 0600);
   if (bind(listener, generic, sizeof(address)) < 0) {
@@ -81,19 +106,25 @@ int main(int argc, char** argv) {
   action.sa_flags = SA_RESTART;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
-  listen(listener, 16);
+  if (listen(listener, 16) < 0) return Fail("listen");
   int status = 0;
   for (; clients > 0; --clients) {
-    const int client = accept(listener, nullptr, nullptr);
+    int client;
+    do {
+      client = accept(listener, nullptr, nullptr);
+    } while (client < 0 && errno == EINTR);
+    if (client < 0) return Fail("accept");
     fcntl(client, F_SETFD, FD_CLOEXEC);
     child = fork();
+    if (child < 0) return Fail("fork");
     if (child == 0) {
       close(listener);
       exit(ServeAndExit(client));
     }
     close(client);
     int ended;
-    waitpid(child, &ended, 0);
+    while (waitpid(child, &ended, 0) < 0 && errno == EINTR) {
+    }
     child = 0;
     if (ended) status = 1;
   }

@@ -37,7 +37,8 @@ int BindAndListen(const std::string& path) {
   path.copy(address.sun_path, path.size());
   auto* generic = reinterpret_cast<sockaddr*>(&address);
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  fchmod(fd, S_IRUSR | S_IWUSR);
+  if (fd < 0) return -1;
+  if (fchmod(fd, S_IRUSR | S_IWUSR) < 0) return -1;
   if (bind(fd, generic, sizeof(address)) == 0) return listen(fd, 8) ? -1 : fd;
   const int problem = errno;
   struct stat file;
@@ -68,6 +69,10 @@ int main(int argc, char** argv) {
   sigaddset(&stops, SIGTERM);
   sigprocmask(SIG_BLOCK, &stops, nullptr);
   const int signals = signalfd(-1, &stops, SFD_CLOEXEC);
+  if (signals < 0) {
+    ipc::ReportErrno("signalfd", "");
+    return 1;
+  }
 
   const int listener = BindAndListen(path);
   if (listener < 0) {
@@ -87,6 +92,12 @@ int main(int argc, char** argv) {
     char chunk[600];  // Deliberately no divisor of a record.
     while (!(stopped = !Readable(client, signals))) {
       const ssize_t count = read(client, chunk, sizeof(chunk));
+      if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+      if (count < 0) {
+        ipc::ReportErrno("read", "client");
+        pending.clear();
+        status = 1;
+      }
       if (count <= 0) break;
       pending.append(chunk, count);
       for (; pending.size() >= kRecord; pending.erase(0, kRecord)) {

@@ -39,6 +39,12 @@ void Serve(int client) {
     message.msg_iov = from;
     message.msg_iovlen = count;
     const ssize_t bytes = recvmsg(client, &message, 0);
+    if (bytes < 0 && errno == EINTR) continue;
+    if (bytes < 0) {
+      ipc::ReportErrno("recvmsg", "client");
+      broken = true;
+      got = 0;
+    }
     if (bytes <= 0) break;
     got += bytes;
     if (got < 1024) continue;
@@ -69,6 +75,13 @@ bool Dead(const sockaddr_un& address) {
   return refused;
 }
 
+// Once the file is there.
+[[noreturn]] void Fail(const char* call) {
+  ipc::ReportErrno(call, path);
+  unlink(path);
+  _exit(1);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -92,6 +105,10 @@ int main(int argc, char** argv) {
 
   if (Dead(address)) unlink(path);
   const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (listener < 0) {
+    ipc::ReportErrno("socket", path);
+    return 1;
+  }
   umask(077);
   // Exactly as long as the name and its NUL, where others pass the whole
   // struct.
@@ -106,9 +123,13 @@ int main(int argc, char** argv) {
     unlink(path);
     _exit(0);
   }).detach();
-  if (listen(listener, SOMAXCONN) < 0) return 1;
+  if (listen(listener, SOMAXCONN) < 0) Fail("listen");
   for (int i = 0; i < clients; ++i) {
-    const int client = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+    int client;
+    do {
+      client = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+    } while (client < 0 && errno == EINTR);
+    if (client < 0) Fail("accept");
     std::thread(Serve, client).join();
   }
   unlink(path);

@@ -36,6 +36,10 @@ int main(int argc, char** argv) {
   memcpy(address.sun_path, path, length);
 
   int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (listener < 0) {
+    ipc::ReportErrno("socket", path);
+    return 1;
+  }
   struct stat file;
   if (lstat(path, &file) == 0 && S_ISSOCK(file.st_mode)) {
     // Asks by a real connection whether anybody is there.
@@ -57,15 +61,26 @@ int main(int argc, char** argv) {
   signal(SIGTERM, on_signal);
 
   while (clients-- > 0) {
-    int client = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    int client;
+    while ((client = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) < 0) {
+      if (errno == EINTR) continue;
+      ipc::ReportErrno("accept", path);
+      unlink(path);
+      return 1;
+    }
     char record[1025];
     ssize_t got;
     printf("\n===== info =====\n");
-    while ((got = recv(client, record, 1024, MSG_WAITALL)) == 1024) {
+    while ((got = recv(client, record, 1024, MSG_WAITALL)) == 1024 ||
+           (got < 0 && errno == EINTR)) {
+      if (got < 0) continue;
       record[1024] = 0;
       printf("Message from client (1024): %s\n", record);
     }
-    if (got != 0) {
+    if (got < 0) {
+      ipc::ReportErrno("recv", "client");
+      status = 1;
+    } else if (got > 0) {
       fprintf(stderr, "server: read client: only %zd bytes\n", got);
       status = 1;
     }

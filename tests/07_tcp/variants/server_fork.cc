@@ -1,5 +1,4 @@
 // A process for each client, which reads its lines by stdio.
-#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -35,12 +34,24 @@ static const char* Name(const sockaddr_storage* address, socklen_t size,
   return text;
 }
 
+// Not by stdio: what a signal keeps it from writing, it throws away.
+static bool WriteAll(int fd, const char* bytes, size_t size) {
+  while (size > 0) {
+    const ssize_t count = write(fd, bytes, size);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return false;
+    bytes += count;
+    size -= count;
+  }
+  return true;
+}
+
 static int Serve(int fd, int number) {
-  char who[32], line[1024];
+  char who[32], line[1024], count[32];
+  bool written = true;
   int lines = 0, c = EOF, status = 1;
   size_t size = 0;
   FILE* in = fdopen(fd, "r");
-  FILE* out = fdopen(fcntl(fd, F_DUPFD_CLOEXEC, 0), "w");
   sprintf(who, "client %d", number);
   while (true) {
     c = getc_unlocked(in);
@@ -52,12 +63,12 @@ static int Serve(int fd, int number) {
     line[size++] = (char)c;
     if (c != '\n' && size == sizeof(line)) break;
     if (c != '\n') continue;
-    fprintf(out, "%d: ", ++lines);
-    fwrite(line, 1, size, out);
+    sprintf(count, "%d: ", ++lines);
+    written = WriteAll(fd, count, strlen(count)) && WriteAll(fd, line, size);
     size = 0;
-    if (fflush(out) != 0) break;
+    if (!written) break;
   }
-  if (ferror(out) || ferror(in)) {
+  if (!written || ferror(in)) {
     ipc::ReportErrno("talk to", who);
   } else if (size == sizeof(line)) {
     ipc::Report("recv", who, "more than 1024 bytes");
