@@ -297,24 +297,27 @@ Inside RunBehindWalls(
   BecomeSubreaper();  // Also closes this process to its descendants.
   begun(walls);
 
+  // An orphan may hold the pipe open: the end of the process counts.
   Inside outcome;
-  bool in_time = true;
+  bool in_time = true, ended = false;
+  int status = 0;
+  fcntl(said.get(), F_SETFL, O_NONBLOCK);
   while (true) {
     pollfd entry = {said.get(), POLLIN, 0};
-    poll(&entry, 1, 50);
-    if (entry.revents != 0) {
-      char buffer[65536];
-      const ssize_t count = read(said.get(), buffer, sizeof(buffer));
-      if (count == 0) break;
-      if (count > 0) hear(absl::string_view(buffer, count));
+    if (!ended) poll(&entry, 1, 20);
+    char buffer[65536];
+    ssize_t count;
+    while ((count = read(said.get(), buffer, sizeof(buffer))) > 0) {
+      hear(absl::string_view(buffer, count));
     }
+    if (ended) break;
     if (in_time && ((stop && *stop) || absl::Now() >= deadline)) {
       in_time = false;
       kill(pid, SIGKILL);
     }
+    // Having closed the pipe, it is about to end.
+    ended = waitpid(pid, &status, count == 0 ? 0 : WNOHANG) == pid;
   }
-  int status = 0;
-  waitpid(pid, &status, 0);
   // Without walls, somebody may have stayed.
   KillDescendants(absl::Now() + absl::Seconds(5));
   outcome.whole = WIFEXITED(status) && WEXITSTATUS(status) == 0;
