@@ -5,8 +5,11 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -152,13 +155,17 @@ TEST_F(UnixStream, BrokenRecord) {
         "pass off a piece as the whole, dropping it silently would hide that "
         "something is wrong.",
         "handout, step 6 and the contract");
-  Process server = StartServer();
-  Peer client = Connect(SocketPath());
+  Process server = StartServer({"--clients=2"});
+  Peer client = Connect(SocketPath(), "the first client");
   const std::string text = RandomText(30);
   client.Send(Record(text), "one record");
   client.Send(RandomText(700), "700 bytes of the next");
   client.Close();
-  server.Exits(1, kHeader + Line(text));
+  // A client after it ends well, and does not make the failure good.
+  Peer next = Connect(SocketPath(), "the second client");
+  next.Send(Record(text), "one record");
+  next.Close();
+  server.Exits(1, absl::StrCat(kHeader, Line(text), kHeader, Line(text)));
   server.Expect(server.err().find("700") != std::string::npos,
                 "a line on stderr that says how many bytes came: 700",
                 server.err().empty() ? "nothing on stderr" : server.err());
@@ -176,6 +183,30 @@ TEST_F(UnixStream, PrintsAtOnce) {
   const std::string text = RandomText(40);
   client.Send(Record(text), "one record, and stays connected");
   server.Prints(kHeader + Line(text));
+}
+
+TEST_F(UnixStream, TextAsItIs) {
+  About(
+      Core(2), "the text of a record is printed as it is",
+      "A text is no format: printf(record) makes one % of two. The text ends "
+      "at its first NUL and nowhere else: spaces, newlines, control characters "
+      "and bytes above 127 belong to it, and what follows the NUL does not.",
+      "handout, step 6 and the contract; man 3 printf");
+  Process server = StartServer();
+  Peer client = Connect(SocketPath());
+  std::string records, lines;
+  for (const char* text :
+       {"100%% of 5%% ", "\\n \"quoted\" \\", "  spaces around  ",
+        "two\nlines\n", "tab\t\r\x01\x1b\x7f", "\xc3\xa4\xe2\x82\xac\xff\x80",
+        ""}) {
+    records += Record(text);
+    lines += Line(text);
+  }
+  std::string behind = Record("short");
+  behind.replace(6, 6, "hidden");
+  client.Send(records + behind, "eight records with texts of all kinds");
+  client.Close();
+  server.Exits(0, kHeader + lines + Line("short"));
 }
 
 TEST_F(UnixStream, ManyClients) {
@@ -290,6 +321,27 @@ TEST_F(UnixStream, KeepsForeignFile) {
   server.Expect(
       content == precious, "the file is as it was",
       SocketFileExists() ? "it is not the same file any more" : "it is gone");
+}
+
+TEST_F(UnixStream, KeepsLink) {
+  About(Core(1), "a symbolic link is never removed, whatever it points to",
+        "stat follows a link and tells of the socket behind it, but unlink "
+        "removes the link. lstat tells of the link itself.",
+        "handout, step 8; man 2 lstat, man 7 symlink");
+  const std::string dead = scratch().File("dead");
+  Host(dead);
+  CloseHost();
+  Step("and is gone, as after a crash: its file is still there");
+  if (symlink(dead.c_str(), SocketPath().c_str()) < 0) {
+    FAIL() << "symlink: " << strerror(errno);
+  }
+  Step(absl::StrCat("made a symbolic link to it, ", SocketPath()));
+  Process server = Start("server", {SocketFlag()});
+  server.Refuses({"bind", SocketPath(), "EADDRINUSE"});
+  struct stat link = {};
+  lstat(SocketPath().c_str(), &link);
+  server.Expect(S_ISLNK(link.st_mode), "the link is as it was",
+                SocketFileExists() ? "it is another file now" : "it is gone");
 }
 
 TEST_F(UnixStream, KeepsLiveServer) {
