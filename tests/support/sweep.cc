@@ -29,14 +29,10 @@ std::vector<CallError> UsualErrors() {
       {"bind", EACCES, {}},
       {"listen", EADDRINUSE, {}},
   };
-  for (const char* maker : {"socket", "socketpair", "pipe", "open", "dup",
-                            "dup2", "accept", "epoll_create", "eventfd",
-                            "signalfd", "timerfd_create", "memfd_create"}) {
+  for (const char* maker :
+       {"socketpair", "pipe", "open", "dup", "dup2", "accept", "epoll_create",
+        "eventfd", "signalfd", "timerfd_create", "memfd_create"}) {
     errors.push_back({maker, EMFILE, {}});
-  }
-  errors.push_back({"fork", EAGAIN, {}});
-  for (const char* waiter : {"poll", "select", "epoll_wait", "epoll_ctl"}) {
-    errors.push_back({waiter, ENOMEM, {}});
   }
   for (const char* mover : {"read", "readv", "recv", "recvmsg", "write",
                             "writev", "send", "sendmsg", "sendfile"}) {
@@ -48,6 +44,8 @@ std::vector<CallError> UsualErrors() {
   return errors;
 }
 
+constexpr int kMostTimes = 4;
+
 std::vector<Fault> PlanSweep(const std::vector<TracedCall>& calls,
                              const SweepOptions& options) {
   std::vector<Fault> plan;
@@ -58,12 +56,17 @@ std::vector<Fault> PlanSweep(const std::vector<TracedCall>& calls,
         1 + static_cast<int>(std::count_if(
                 calls.begin(), calls.begin() + static_cast<ptrdiff_t>(index),
                 [&](const TracedCall& call) { return fault.Fits(call); }));
-    plan.push_back(std::move(fault));
+    if (fault.occurrence <= kMostTimes) plan.push_back(std::move(fault));
   };
   for (size_t i = 0; i < calls.size(); ++i) {
     const TracedCall& call = calls[i];
     const Fault::Calls name = {call.name};
-    if (options.interrupt) add(i, Fault::Interrupt(name, 1));
+    const auto& interrupted = options.interrupted;
+    if (options.interrupt &&
+        (interrupted.empty() ||
+         std::count(interrupted.begin(), interrupted.end(), call.name) > 0)) {
+      add(i, Fault::Interrupt(name, 1));
+    }
     if (options.cut) {
       add(i, Fault::CutTo(name, 1, 1));
       if (call.size > 3) add(i, Fault::CutHalf(name, 1));

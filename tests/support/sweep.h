@@ -24,14 +24,19 @@ struct CallError {
 std::vector<CallError> UsualErrors();
 
 struct SweepOptions {
-  bool interrupt = true;                          // EINTR.
+  bool interrupt = true;  // EINTR.
+  // In these calls; empty: in all that wait. Of a program that has no handlers
+  // not each contract asks that it expects EINTR elsewhere, and stdio gives up
+  // a write that is interrupted.
+  std::vector<std::string> interrupted = {"read", "readv", "recv", "recvmsg"};
   bool cut = true;                                // To 1 byte, and to half.
   std::vector<CallError> errors = UsualErrors();  // The first that fits.
   int status = 1;  // With which it ends after an error.
 };
 
 // The faults that a program which made `calls` could have suffered, in the
-// order of the calls: all of one call one after another.
+// order of the calls: all of one call one after another. A call that is made
+// again and again suffers its first times only: a loop is the same each time.
 std::vector<Fault> PlanSweep(const std::vector<TracedCall>& calls,
                              const SweepOptions& options);
 

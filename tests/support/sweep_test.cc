@@ -43,6 +43,7 @@ TEST(SweepTest, EachCallHasItsCases) {
   TracedCall output = Call("write", DescriptorKind::kPipe, 9);
   output.output = true;
   SweepOptions options;
+  options.interrupted = {};
   options.errors = {{"recv", EIO, {DescriptorKind::kTcp}},
                     {"recv", ENOMEM, {}}};
   EXPECT_THAT(Words({Call("poll", DescriptorKind::kNone, 0),
@@ -60,6 +61,26 @@ TEST(SweepTest, EachCallHasItsCases) {
                           "3rd recv: interrupted by a signal (EINTR)",
                           "3rd recv: cut short to 1 byte",
                           "3rd recv: cut short to half of its bytes"));
+}
+
+TEST(SweepTest, UsuallyOnlyReadsAreInterrupted) {
+  SweepOptions options;
+  options.cut = false;
+  options.errors = {};
+  EXPECT_THAT(Words({Call("connect", DescriptorKind::kTcp, 0),
+                     Call("write", DescriptorKind::kTcp, 9),
+                     Call("read", DescriptorKind::kTcp, 9)},
+                    options),
+              ElementsAre("1st read: interrupted by a signal (EINTR)"));
+}
+
+TEST(SweepTest, ALoopIsTriedItsFirstTimesOnly) {
+  SweepOptions options;
+  options.cut = false;
+  options.errors = {};
+  const std::vector<TracedCall> calls(1000,
+                                      Call("read", DescriptorKind::kTcp, 1));
+  EXPECT_EQ(PlanSweep(calls, options).size(), 4U);
 }
 
 TEST(SweepTest, OnlyWhatIsAskedFor) {
