@@ -847,23 +847,6 @@ TEST_F(AbstractNamespace, SaysThatItCannotPrint) {
   }
 }
 
-TEST_F(AbstractNamespace, PrintsTheRest) {
-  About(Robust(1), "the server prints what was left over of a line",
-        "write may take fewer bytes than it was given, and says how many. The "
-        "rest is yours to write; printf does it for you.",
-        Handout(4, {}, "man 2 write"));
-  Fault half = Fault::CutHalf({"write", "writev"}, 2);
-  half.output = true;
-  half.on = {harness::DescriptorKind::kPipe};
-  Process server = StartWithFault(half, "server", {Flag(name_)});
-  server.Prints(Listening(name_));
-  const std::string text = RandomText(300);
-  Peer client = Connect(Address(name_), "a client");
-  client.Send(Record(text), "one record");
-  client.Close();
-  server.Exits(0, Listening(name_) + Line(1, text));
-}
-
 TEST_F(AbstractNamespace, RefusesBadUsage) {
   About(
       Robust(1), "a wrong call gets one line and status 2",
