@@ -131,7 +131,10 @@ bool ServeClient(int client, int number) {
   int got;
   while ((got = ReadRecord(client, record)) == kRecordSize) {
     printf("client %d: %.*s\n", number, kRecordSize, record);
-    fflush(stdout);
+    if (fflush(stdout) != 0) {
+      ipc::ReportErrno("write", "standard output");
+      return false;
+    }
   }
   if (got < 0) {
     ipc::ReportErrno("read", "client");

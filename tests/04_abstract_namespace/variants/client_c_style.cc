@@ -48,9 +48,22 @@ int main(int argc, char** argv) {
   }
   header.msg_iov = parts;
   header.msg_iovlen = 8;
-  if (sendmsg(fd, &header, MSG_NOSIGNAL) != 4096) {
-    ipc::ReportErrno("sendmsg", name);
-    return 1;
+  while (header.msg_iovlen > 0) {
+    ssize_t sent = sendmsg(fd, &header, MSG_NOSIGNAL);
+    if (sent < 0) {
+      ipc::ReportErrno("sendmsg", name);
+      return 1;
+    }
+    while (header.msg_iovlen > 0 &&
+           sent >= (ssize_t)header.msg_iov[0].iov_len) {
+      sent -= header.msg_iov[0].iov_len;
+      ++header.msg_iov;
+      --header.msg_iovlen;
+    }
+    if (header.msg_iovlen > 0) {
+      header.msg_iov[0].iov_base = (char*)header.msg_iov[0].iov_base + sent;
+      header.msg_iov[0].iov_len -= sent;
+    }
   }
   return close(fd) == 0 ? 0 : 1;
 }

@@ -27,10 +27,17 @@ bool Read(Client* client) {
       recv(client->fd, client->record + client->got, 1024 - client->got, 0);
   if (count > 0) client->got += count;
   if (client->got == 1024) {
-    dprintf(1, "client %d: %s\n", client->number, client->record);
+    if (dprintf(1, "client %d: %s\n", client->number, client->record) < 0) {
+      perror("server: write: standard output");
+      broken = true;
+    }
     client->got = 0;
   }
   if (count > 0) return false;
+  if (count < 0) {
+    perror("server: recv");
+    broken = true;
+  }
   if (client->got) {
     dprintf(2, "server: recv: %zu bytes of a record\n", client->got);
     broken = true;
@@ -75,8 +82,9 @@ int Listen(const char* name) {
     putchar(address.sun_path[i] ? address.sun_path[i] : '@');
   }
   printf(", %d bytes of address\n", static_cast<int>(size));
-  fflush(stdout);
-  return fd;
+  if (fflush(stdout) == 0) return fd;
+  ipc::ReportErrno("write", "standard output");
+  return -1;
 }
 
 }  // namespace

@@ -40,10 +40,15 @@ int main(int argc, char** argv) {
   getsockname(listener, generic, &size);
   path.assign(address.sun_path, size - offsetof(sockaddr_un, sun_path));
   std::replace(path.begin(), path.end(), '\0', '@');
-  dprintf(1, "listening at %s, %u bytes of address\n", path.c_str(), size);
+  if (dprintf(1, "listening at %s, %u bytes of address\n", path.c_str(), size) <
+      0) {
+    ipc::ReportErrno("write", "standard output");
+    return 1;
+  }
 
   int failures[2];
   if (pipe2(failures, O_CLOEXEC) < 0) return 1;
+  bool failed = false;
   for (int number = 1; number <= clients;) {
     const int client = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
     ucred peer;
@@ -51,14 +56,21 @@ int main(int argc, char** argv) {
     getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &length);
     if (peer.uid != getuid()) {
       dprintf(2, "server: refused: a client of uid %u\n", peer.uid);
-    } else if (fork() == 0) {
+    } else if (const pid_t child = fork(); child < 0) {
+      ipc::ReportErrno("fork", name);
+      failed = true;
+      ++number;
+    } else if (child == 0) {
       close(listener);
       char record[1025] = {};
       ssize_t got;
       while ((got = recv(client, record, 1024, MSG_WAITALL)) == 1024) {
-        dprintf(1, "client %d: %s\n", number, record);
+        if (dprintf(1, "client %d: %s\n", number, record) < 0) break;
       }
-      if (got > 0) {
+      if (got < 0 || got == 1024) {
+        ipc::ReportErrno(got < 0 ? "recv" : "write", "client");
+        if (write(failures[1], "x", 1) < 0) return 1;
+      } else if (got > 0) {
         dprintf(2, "server: recv client: only %zd of 1024 bytes\n", got);
         if (write(failures[1], "x", 1) < 0) return 1;
       }
@@ -70,7 +82,6 @@ int main(int argc, char** argv) {
   }
   close(listener);
   close(failures[1]);
-  bool failed = false;
   char failure;  // The pipe ends when the last child has.
   while (read(failures[0], &failure, 1) > 0) failed = true;
   return failed ? 1 : 0;

@@ -36,7 +36,11 @@ void Serve(ipc::UniqueFd client, int number) {
       all_well = false;
     }
     if (!got.ok() || !*got) return;
-    dprintf(1, "client %d: %s\n", number, record.c_str());
+    if (dprintf(1, "client %d: %s\n", number, record.c_str()) < 0) {
+      Fail(ipc::ErrnoStatus("write", "standard output"));
+      all_well = false;
+      return;
+    }
   }
 }
 
@@ -59,7 +63,10 @@ absl::StatusOr<ipc::UniqueFd> Listen(std::string name) {
   getsockname(fd.get(), generic, &bound);
   std::string text(address.sun_path, bound - sizeof(sa_family_t));
   for (char& c : text) c = c == '\0' ? '@' : c;
-  dprintf(1, "listening at %s, %u bytes of address\n", text.c_str(), bound);
+  if (dprintf(1, "listening at %s, %u bytes of address\n", text.c_str(),
+              bound) < 0) {
+    return ipc::ErrnoStatus("write", "standard output");
+  }
   return fd;
 }
 
