@@ -114,9 +114,9 @@ ssize_t Do(char letter, const char** call) {
     case 'w':
       return *call = "send", send(now, "x", 1, MSG_NOSIGNAL);
     case 'e':
-      return *call = "recvfrom",
-             syscall(SYS_recvfrom, (send(before, "x", 1, 0), now), 8, 1, 0, 0,
-                     0);
+      if (send(before, "x", 1, 0) < 0) return *call = "send", -1;
+      puts("  send");
+      return *call = "recvfrom", syscall(SYS_recvfrom, now, 8, 1, 0, 0, 0);
     case 'Z': {
       static char big[8 << 20];
       return *call = "send", send(now, big, sizeof(big), MSG_NOSIGNAL);
@@ -161,7 +161,7 @@ bool Run(int error, const char* letters) {
     const char* call = nullptr;
     const ssize_t result = Do(*letters, &call);
     if (result < 0 && errno == error) {
-      printf("%s: %s: %s%s\n", strerrorname_np(error), call,
+      printf("%s: %s it: %s%s\n", strerrorname_np(error), call,
              strerrordesc_np(error), error == ENOMEM ? " (injected)" : "");
       return true;
     }
