@@ -1,5 +1,6 @@
 // Sends its standard input to a child over a socket pair, and prints what the
 // child makes of it.
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -143,10 +144,22 @@ int Reap(pid_t child) {
   return status;
 }
 
+// The pair would take the number of a descriptor that is closed, and talk to
+// itself.
+bool IsOpen(int fd) { return fcntl(fd, F_GETFD) >= 0; }
+
 }  // namespace
 
 int main(int argc, char** argv) {
   ipc::ParseFlags(argc, argv, {});
+  if (!IsOpen(STDIN_FILENO)) {
+    ipc::ReportErrno("read", "standard input");
+    return 1;
+  }
+  if (!IsOpen(STDOUT_FILENO)) {
+    ipc::ReportErrno("write", "standard output");
+    return 1;
+  }
   // Writing to who is gone is an error to report, not a signal to die of.
   signal(SIGPIPE, SIG_IGN);
 

@@ -1,17 +1,16 @@
 // The checks of lab 03. Each states a fact about the program; the mutants
 // beside this file show what each one is there to catch.
+#include "tests/03_socketpair/socketpair_check.h"
+
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
-#include <random>
 #include <string>
 #include <vector>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "tests/support/check.h"
 #include "tests/support/proc.h"
@@ -19,62 +18,10 @@
 namespace {
 
 using harness::Core;
+using harness::Handout;
 using harness::Process;
 using harness::Robust;
-
-// More than the sockets and pipes on the way hold, all together.
-constexpr size_t kMuch = size_t{3} << 20;
-
-// What the child makes of `bytes`, and what it adds when they were all.
-std::string Capitals(std::string bytes) {
-  absl::AsciiStrToUpper(&bytes);
-  return bytes;
-}
-std::string Total(size_t count) {
-  return absl::StrCat("\n===== info =====\nBytes from parent: ", count, "\n");
-}
-std::string Answer(const std::string& bytes) {
-  return Capitals(bytes) + Total(bytes.size());
-}
-
-class SocketPair : public harness::Check {
- protected:
-  // `count` random bytes of every value, which one strange to the lab may get.
-  static std::string RandomBytes(size_t count) {
-    static auto& engine = *new std::mt19937(std::random_device{}());
-    std::uniform_int_distribution<int> byte(0, 255);
-    std::string bytes;
-    while (bytes.size() < count) {
-      bytes.push_back(static_cast<char>(byte(engine)));
-    }
-    return bytes;
-  }
-
-  // A program that has answered a line, so that its child is there for sure.
-  Process StartAnswered(std::string* answer = nullptr) {
-    Process pair = StartFed("pair");
-    const std::string line = RandomText(20) + "\n";
-    pair.Feed(line, "a line");
-    pair.Prints(Capitals(line));
-    if (answer) *answer = Capitals(line);
-    return pair;
-  }
-
-  // The child of `pair`; 0 after telling that it is not there, or not alone.
-  pid_t ChildOf(Process pair) {
-    if (over()) return 0;
-    const std::vector<pid_t> children = harness::Descendants(pair.pid());
-    pair.Expect(children.size() == 1, "pair has one child",
-                absl::StrCat("it has ", children.size()));
-    return over() ? 0 : children[0];
-  }
-
-  void SignalChild(pid_t child, int signal, const char* name) {
-    if (over()) return;
-    Step(absl::StrCat("its child was sent ", name));
-    kill(child, signal);
-  }
-};
+using harness::WholeHandout;
 
 // One pair, both ways ---------------------------------------------------------
 
@@ -83,7 +30,7 @@ TEST_F(SocketPair, Transcript) {
         "The parent must make the pair, fork, send what it reads to the child, "
         "say by shutdown that this was all, and print what the child answers "
         "until the child ends.",
-        "handout, steps 1 to 5");
+        WholeHandout({}));
   Process pair = StartFed("pair");
   pair.Feed("Message from parent\n", "\"Message from parent\\n\"");
   pair.EndInput();
@@ -95,7 +42,7 @@ TEST_F(SocketPair, NoInput) {
         "When standard input ends, read returns 0, be it the first time: "
         "shutdown passes that on, the child reads 0 in turn and says how much "
         "it was.",
-        "handout, step 4; man 2 shutdown");
+        Handout(4, {}, "man 2 shutdown"));
   StartFed("pair", "/dev/null").Exits(0, Total(0));
 }
 
@@ -105,13 +52,24 @@ TEST_F(SocketPair, AnswersAtOnce) {
         "for more. What goes through stdio is kept back until its buffer is "
         "full, on the way in (fread, getline) as on the way out (printf "
         "without fflush).",
-        "handout, step 3; man 2 read, man 3 setvbuf");
+        Handout(3, {}, "man 2 read, man 3 setvbuf"));
   Process pair = StartFed("pair");
   std::string fed;
   for (size_t size : {1, 30, 500, 1, 3000}) {
     const std::string piece = RandomText(size);
     pair.Feed(piece, absl::StrCat(size, size == 1 ? " letter" : " letters"));
     fed += piece;
+    pair.Prints(Capitals(fed));
+  }
+  // Each of these has a meaning for some program, when it comes alone.
+  for (absl::string_view piece :
+       {absl::string_view("\n"), absl::string_view("\r\n"),
+        absl::string_view("\4"), absl::string_view("\0", 1),
+        absl::string_view("\32"), absl::string_view("\377"),
+        absl::string_view(".\n"), absl::string_view("quit\n"),
+        absl::string_view("\33")}) {
+    pair.Feed(piece, absl::StrCat(harness::Escaped(piece)));
+    fed.append(piece.data(), piece.size());
     pair.Prints(Capitals(fed));
   }
   pair.EndInput();
@@ -123,7 +81,7 @@ TEST_F(SocketPair, AnyBytes) {
         "read gives bytes and a count, no C string: there is no NUL behind "
         "them, and there may be one among them, where strlen, printf and fputs "
         "stop.",
-        "handout, step 3; man 2 read");
+        Handout(3, {}, "man 2 read"));
   std::string bytes("a\0b", 3);
   for (int byte = 0; byte < 256; ++byte) {
     bytes.push_back(static_cast<char>(byte));
@@ -136,16 +94,16 @@ TEST_F(SocketPair, AnyBytes) {
 }
 
 TEST_F(SocketPair, MuchInput) {
-  About(Core(4), "3 MiB go out while their answer comes in",
+  About(Core(4), "640 KiB go out while their answer comes in",
         "A socket holds some 200 KiB, a pipe 64. A parent that sends all "
         "before it reads anything fills them: the child cannot send its answer "
         "and stops reading, so the parent cannot send. Both wait for each "
         "other, for ever. And one call need not read or send everything: look "
         "at what it returns.",
-        "handout, steps 3 and 5; man 2 poll, man 2 send");
+        Handout(5, {}, "man 2 poll, man 2 send"));
   const std::string bytes = RandomBytes(kMuch);
   std::ofstream(scratch().File("input")) << bytes;
-  Step("wrote a file of 3 MiB");
+  Step("wrote a file of 640 KiB");
   StartFed("pair", scratch().File("input")).Exits(0, Answer(bytes));
 }
 
@@ -155,11 +113,17 @@ TEST_F(SocketPair, SlowReader) {
         "it should be. On a descriptor that is O_NONBLOCK it does not wait: it "
         "writes less than you asked for, or fails with EAGAIN, and what was "
         "not written is still yours to write.",
-        "handout, step 3; man 2 write, man 7 pipe");
-  const std::string bytes = RandomBytes(kMuch / 4);
+        Handout(3, {}, "man 2 write, man 7 pipe"));
+  const std::string bytes = RandomBytes(kMuch);
   std::ofstream(scratch().File("input")) << bytes;
   Process pair = StartFed("pair", scratch().File("input"));
   pair.HoldOutput();
+  const pid_t child = ChildOf(pair);
+  pair.FallsAsleep();
+  OutlastsTimeOuts(pair, child);
+  // A write that had to wait returns early then, with less than all.
+  pair.Stop();
+  pair.Continue();
   pair.ReadOutput();
   pair.Exits(0, Answer(bytes));
 }
@@ -171,7 +135,7 @@ TEST_F(SocketPair, OneEndEach) {
         "fork copies all descriptors, so that both have both ends. An end of "
         "file comes only when the last copy of the other end is closed: who "
         "keeps one keeps himself from ever seeing it.",
-        "handout, step 2; man 2 fork, man 2 socketpair");
+        Handout(2, {}, "man 2 fork, man 2 socketpair"));
   Process pair = StartAnswered();
   const pid_t child = ChildOf(pair);
   const struct {
@@ -183,6 +147,9 @@ TEST_F(SocketPair, OneEndEach) {
     const int count = CountSockets(pid);
     pair.Expect(count == 1, absl::StrCat("one open socket in ", name),
                 absl::StrCat(count));
+    pair.Expect(HasStreamSocket(pid),
+                absl::StrCat("a UNIX stream socket in ", name),
+                "a socket of another kind");
   }
 }
 
@@ -191,12 +158,25 @@ TEST_F(SocketPair, EndsWithItsParent) {
         "The kernel closes what the parent had open, and the child reads an "
         "end of file. Unless the child itself still holds a copy of the "
         "parent's end: then it waits for its own words, for ever.",
-        "handout, step 2; man 2 fork");
+        Handout(2, {}, "man 2 fork"));
   Process pair = StartAnswered();
   const pid_t child = ChildOf(pair);
   pair.Signal(SIGKILL, "SIGKILL");
   pair.ComesDownTo(0, "children left behind",
                    [&] { return harness::IsAlive(child) ? 1 : 0; });
+
+  Part("when the child has not read all, its read fails: ECONNRESET");
+  Process other = StartAnswered();
+  const pid_t stopped = ChildOf(other);
+  StopChild(other, stopped);
+  other.Feed("more\n", "another line");
+  other.ComesDownTo(0, "bytes of it that it has not read",
+                    [&] { return other.Unread(); });
+  other.FallsAsleep();
+  other.Signal(SIGKILL, "SIGKILL");
+  SignalChild(stopped, SIGCONT, "SIGCONT");
+  other.ComesDownTo(0, "children left behind",
+                    [&] { return harness::IsAlive(stopped) ? 1 : 0; });
 }
 
 TEST_F(SocketPair, CloseOnExec) {
@@ -204,7 +184,7 @@ TEST_F(SocketPair, CloseOnExec) {
         "Descriptors survive exec unless told not to. One that is left open in "
         "a helper program keeps the connection alive after you closed it: "
         "SOCK_CLOEXEC.",
-        "handout, step 1; man 2 socketpair");
+        Handout(2, {}, "man 2 socketpair"));
   Process pair = StartAnswered();
   const pid_t child = ChildOf(pair);
   pair.ClosesOnExec();
@@ -218,7 +198,7 @@ TEST_F(SocketPair, ReapsChild) {
         "A child that has ended stays in the process table, a zombie, until "
         "its parent asks how it ended. A parent that ends without asking does "
         "not know either.",
-        "handout, step 6; man 2 waitpid");
+        Handout(6, {}, "man 2 waitpid"));
   Process pair = StartAnswered();
   const pid_t child = ChildOf(pair);
   pair.EndInput();
@@ -235,16 +215,15 @@ TEST_F(SocketPair, ChildIsKilled) {
         "When the child dies, its end is closed and yours becomes readable: an "
         "end of file. A parent that only waits for standard input does not see "
         "it. waitpid says how the child ended: WIFSIGNALED, WTERMSIG.",
-        "handout, step 6; man 2 waitpid, man 3 sigabbrev_np");
+        Handout(6, {}, "man 2 waitpid, man 3 sigabbrev_np"));
   const struct {
     int signal;
     const char* name;
-  } cases[] = {
-      {SIGKILL, "SIGKILL"}, {SIGTERM, "SIGTERM"}, {SIGUSR1, "SIGUSR1"}};
+  } cases[] = {{SIGKILL, "KILL"}, {SIGTERM, "TERM"}, {SIGUSR1, "USR1"}};
   for (const auto& [signal, name] : cases) {
     std::string answer;
     Process pair = StartAnswered(&answer);
-    SignalChild(ChildOf(pair), signal, name);
+    SignalChild(ChildOf(pair), signal, absl::StrCat("SIG", name).c_str());
     pair.Refuses({"child", name});
     pair.Exits(1, answer);
   }
@@ -256,21 +235,15 @@ TEST_F(SocketPair, ChildIsKilledAtWork) {
         "ends the parent without a word, or is EPIPE. Reading from it is "
         "ECONNRESET when the child left something unread. All of that says "
         "that the child is gone; waitpid says why.",
-        "handout, step 6; man 2 send, man 7 signal");
+        Handout(6, {}, "man 2 send, man 7 signal"));
   Process pair = StartAnswered();
   const pid_t child = ChildOf(pair);
-  SignalChild(child, SIGSTOP, "SIGSTOP: it reads no more");
-  pair.ComesDownTo(0, "children that run on", [&] {
-    return absl::StrContains(harness::ObserveActivity({child}).description,
-                             "stopped")
-               ? 0
-               : 1;
-  });
+  StopChild(pair, child);
   pair.Feed(RandomText(2000), "2000 letters");
   pair.ComesDownTo(1999, "of them that it has not begun to read",
                    [&] { return pair.Unread(); });
   SignalChild(child, SIGKILL, "SIGKILL");
-  pair.Refuses({"child", "SIGKILL"});
+  pair.Refuses({"child", "KILL"});
 }
 
 // What is around the program --------------------------------------------------
@@ -280,7 +253,7 @@ TEST_F(SocketPair, OutputIsClosed) {
         "Writing into a pipe whose reader has gone raises SIGPIPE, which ends "
         "the program without a word. MSG_NOSIGNAL is for sockets only: ignore "
         "the signal, and write returns EPIPE, which you can report.",
-        "handout, step 7; man 2 write, man 7 signal");
+        Handout(7, {}, "man 2 write, man 7 signal"));
   Process pair = StartAnswered();
   pair.CloseOutput();
   pair.Feed("more\n", "another line");
@@ -291,7 +264,7 @@ TEST_F(SocketPair, InputCannotBeRead) {
   About(Robust(2), "an input that fails is no input that ends",
         "read returns 0 at the end and -1 when it failed. Who takes both for "
         "the end reports a success that was none.",
-        "handout, step 7; man 2 read");
+        Handout(7, {}, "man 2 read"));
   StartFed("pair", scratch().path()).Refuses({"read", "EISDIR"});
 }
 
@@ -301,17 +274,14 @@ TEST_F(SocketPair, SleepsWhenIdle) {
         "socket with room is always POLLOUT, so ask only when there is "
         "something to send; a file that has ended is always POLLIN, so ask no "
         "more.",
-        "handout, step 5; man 2 poll");
-  Process pair = StartAnswered();
+        Handout(5, {}, "man 2 poll"));
+  std::string answer;
+  Process pair = StartAnswered(&answer);
   const pid_t child = ChildOf(pair);
-  int quiet_looks = 0;
-  pair.ComesDownTo(0, "running threads, with nothing to read and to answer",
-                   [&] {
-                     const int running = harness::RunningThreads(pair.pid()) +
-                                         harness::RunningThreads(child);
-                     quiet_looks = running ? 0 : quiet_looks + 1;
-                     return quiet_looks < 5 ? std::max(running, 1) : 0;
-                   });
+  Sleeps(pair, child);
+  OutlastsTimeOuts(pair, child);
+  pair.Feed("more\n", "another line");
+  pair.Prints(answer + "MORE\n");
 }
 
 TEST_F(SocketPair, Interrupted) {
@@ -319,12 +289,12 @@ TEST_F(SocketPair, Interrupted) {
         "A signal that is handled ends the call that waits, which returns -1 "
         "with EINTR: nothing was read or sent, nothing is wrong. Call it "
         "again. (Here strace makes calls fail so.)",
-        "handout, step 7; man 7 signal");
+        Handout(7, {}, "man 7 signal"));
   Process pair = StartInterrupted("pair");
   std::string fed;
   for (int i = 0; i < 20; ++i) {
-    const std::string piece = RandomText(2000);
-    pair.Feed(piece, "2000 letters");
+    const std::string piece = RandomText(20);
+    pair.Feed(piece, "20 letters");
     fed += piece;
     pair.Prints(Capitals(fed));
   }
@@ -337,7 +307,7 @@ TEST_F(SocketPair, StaysInItsMemory) {
         "read may fill the whole buffer, and puts no NUL behind what it read. "
         "A NUL of yours at bytes[count] is then one byte beyond the end. "
         "Without a sanitizer it often looks right, by luck.",
-        "handout, step 3; man 2 read");
+        Handout(3, {}, "man 2 read"));
   const std::string bytes = RandomBytes(kMuch / 4);
   std::ofstream(scratch().File("input")) << bytes;
   Process pair = StartFed("pair", scratch().File("input"), /*sanitized=*/true);
@@ -347,7 +317,8 @@ TEST_F(SocketPair, StaysInItsMemory) {
 TEST_F(SocketPair, RefusesBadUsage) {
   About(Robust(1), "a wrong call gets one line and status 2",
         "Status 2 says that the call was wrong and nothing was tried.",
-        "the contract in the handout");
+        WholeHandout({}));
+  StartFed("pair", "/dev/null").Exits(0, Total(0));
   Start("pair", {"--no-such-flag"}).Refuses({}, /*status=*/2);
   Start("pair", {"file"}).Refuses({}, /*status=*/2);
 }

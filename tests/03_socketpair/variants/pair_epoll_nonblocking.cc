@@ -124,6 +124,7 @@ int main(int argc, char** argv) {
   }
   ipc::UniqueFd mine(fds[0]), other(fds[1]);
   const pid_t pid = fork();
+  if (pid < 0) return 1;
   if (pid == 0) {
     mine.reset();
     try {

@@ -88,6 +88,7 @@ int main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) return 1;
   pid_t pid = fork();
+  if (pid < 0) return 1;
   if (pid == 0) {
     close(fds[1]);
     Child(fds[0]);

@@ -80,6 +80,7 @@ int main(int argc, char** argv) {
   int fds[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) return 1;
   const pid_t child = fork();
+  if (child < 0) return 1;
   if (child == 0) {
     close(fds[0]);
     _exit(Child(fds[1]));

@@ -1,0 +1,194 @@
+// What the checks of lab 03 have in common.
+#ifndef TESTS_03_SOCKETPAIR_SOCKETPAIR_CHECK_H_
+#define TESTS_03_SOCKETPAIR_SOCKETPAIR_CHECK_H_
+
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/types.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "lib/unique_fd.h"
+#include "tests/support/check.h"
+#include "tests/support/proc.h"
+#include "tests/support/traced_call.h"
+
+// More than the sockets and pipes on the way hold, all together. An odd number,
+// so that each byte of the total is there for a reason.
+constexpr size_t kMuch = (size_t{640} << 10) + 4321;
+
+// What the child makes of `bytes`, and what it adds when they were all.
+inline std::string Capitals(std::string bytes) {
+  absl::AsciiStrToUpper(&bytes);
+  return bytes;
+}
+inline std::string Total(size_t count) {
+  return absl::StrCat("\n===== info =====\nBytes from parent: ", count, "\n");
+}
+inline std::string Answer(const std::string& bytes) {
+  return Capitals(bytes) + Total(bytes.size());
+}
+
+class SocketPair : public harness::Check {
+ protected:
+  // `count` random bytes of every value, which one strange to the lab may get.
+  static std::string RandomBytes(size_t count) {
+    static auto& engine = *new std::mt19937(std::random_device{}());
+    std::uniform_int_distribution<int> byte(0, 255);
+    std::string bytes;
+    while (bytes.size() < count) {
+      bytes.push_back(static_cast<char>(byte(engine)));
+    }
+    return bytes;
+  }
+
+  // A program that has answered a line, so that its child is there for sure.
+  harness::Process StartAnswered(std::string* answer = nullptr) {
+    harness::Process pair = StartFed("pair");
+    const std::string line = RandomText(20) + "\n";
+    pair.Feed(line, "a line");
+    pair.Prints(Capitals(line));
+    if (answer) *answer = Capitals(line);
+    return pair;
+  }
+
+  // The child of `pair`; 0 after telling that it is not there, or not alone.
+  pid_t ChildOf(harness::Process pair) {
+    if (over()) return 0;
+    const std::vector<pid_t> children = harness::Descendants(pair.pid());
+    pair.Expect(children.size() == 1, "pair has one child",
+                absl::StrCat("it has ", children.size()));
+    return over() ? 0 : children[0];
+  }
+
+  void SignalChild(pid_t child, int signal, const char* name) {
+    if (over()) return;
+    Step(absl::StrCat("its child was sent ", name));
+    kill(child, signal);
+  }
+
+  // Whether `pid` has a UNIX stream socket open.
+  static bool HasStreamSocket(pid_t pid) {
+    const std::vector<harness::Descriptor> open = harness::Descriptors(pid);
+    const std::vector<harness::UnixSocket> sockets = harness::UnixSockets();
+    return std::any_of(
+        sockets.begin(), sockets.end(), [&](const harness::UnixSocket& socket) {
+          return socket.type == SOCK_STREAM &&
+                 std::any_of(open.begin(), open.end(),
+                             [&](const harness::Descriptor& one) {
+                               return one.target == absl::StrCat("socket:[",
+                                                                 socket.inode,
+                                                                 "]");
+                             });
+        });
+  }
+
+  // Waits until both processes sleep and do not wake by themselves: nothing but
+  // another process can wake them, or they have slept on for a while.
+  void Sleeps(harness::Process pair, pid_t child) {
+    std::string fingerprint;
+    absl::Time asleep_since = absl::Now();
+    pair.ComesDownTo(
+        0, "processes that are awake, or wake again and again", [&] {
+          const harness::Activity activity =
+              harness::ObserveActivity({pair.pid(), child});
+          const int running = harness::RunningThreads(pair.pid()) +
+                              harness::RunningThreads(child);
+          if (running || activity.fingerprint != fingerprint) {
+            fingerprint = activity.fingerprint;
+            asleep_since = absl::Now();
+          }
+          return (activity.blocked && running == 0) ||
+                         absl::Now() - asleep_since > absl::Milliseconds(300)
+                     ? 0
+                     : 1;
+        });
+  }
+
+  // If `pair` or its child waits with a time-out, until that should be over.
+  void OutlastsTimeOuts(harness::Process pair, pid_t child) {
+    if (over() || (!HasTimeOut(pair.pid()) && !HasTimeOut(child))) return;
+    Step("nothing happens for 4 seconds");
+    const absl::Time end = absl::Now() + absl::Seconds(4);
+    pair.ComesDownTo(0, "seconds left", [&] { return absl::Now() < end; });
+  }
+
+  // Whether a thread of `pid` waits in a call that time ends.
+  static bool HasTimeOut(pid_t pid) {
+    const std::filesystem::path process = absl::StrCat("/proc/", pid);
+    std::error_code error;
+    for (const auto& thread :
+         std::filesystem::directory_iterator(process / "task", error)) {
+      std::ifstream line(thread.path() / "syscall");
+      long number = -1;
+      unsigned long arguments[6] = {};
+      line >> number >> std::hex;
+      for (unsigned long& argument : arguments) {
+        std::string word;
+        line >> word;
+        argument = strtoul(word.c_str(), nullptr, 16);
+      }
+      const auto at_most = [&](int index) {
+        return static_cast<int>(arguments[index]) >= 0;
+      };
+      switch (number) {
+#ifdef SYS_poll
+        case SYS_poll:
+          if (at_most(2)) return true;
+          break;
+#endif
+#ifdef SYS_epoll_wait
+        case SYS_epoll_wait:
+#endif
+        case SYS_epoll_pwait:
+          if (at_most(3)) return true;
+          break;
+        case SYS_ppoll:
+          if (arguments[2]) return true;
+          break;
+#ifdef SYS_select
+        case SYS_select:
+#endif
+        case SYS_pselect6:
+          if (arguments[4]) return true;
+          break;
+        default:
+          break;
+      }
+    }
+    for (const harness::Descriptor& open : harness::Descriptors(pid)) {
+      if (!absl::StartsWith(open.target, "socket:")) continue;
+      const ipc::UniqueFd copy = harness::CopyDescriptor(pid, open.number);
+      for (int option : {SO_RCVTIMEO, SO_SNDTIMEO}) {
+        timeval limit = {};
+        socklen_t size = sizeof(limit);
+        getsockopt(copy.get(), SOL_SOCKET, option, &limit, &size);
+        if (limit.tv_sec || limit.tv_usec) return true;
+      }
+    }
+    return false;
+  }
+
+  // Stops the child of `pair`: from here on it reads and answers nothing.
+  void StopChild(harness::Process pair, pid_t child) {
+    SignalChild(child, SIGSTOP, "SIGSTOP: it reads no more");
+    pair.ComesDownTo(0, "children that run on",
+                     [&] { return harness::IsStopped(child) ? 0 : 1; });
+  }
+};
+
+#endif  // TESTS_03_SOCKETPAIR_SOCKETPAIR_CHECK_H_
