@@ -650,7 +650,9 @@ TEST_F(Credentials, ClientClaims) {
                     absl::StrCat("\"claim\", of uid ", claimed),
                     absl::StrCat("\"", seen.substr(0, seen.find('\0')),
                                  "\", of uid ", sender.uid));
-      server.Send(Padded("granted"), "an answer");
+      server.Send(
+          Padded("granted: you are " + Ids(sender.pid, sender.uid, sender.gid)),
+          "an answer");
       client.Exits(0);
     }
     CloseHost();

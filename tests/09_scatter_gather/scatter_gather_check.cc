@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -1013,11 +1014,10 @@ TEST_F(ScatterGather, ReadFails) {
   About(Robust(1), "a call that fails is no end of the stream",
         "0 is the end that the framer meant; -1 says that nobody knows what "
         "else it sent. Who asks for `<= 0` takes one for the other, and is "
-        "content with half of it. (Here strace makes a call fail.)",
+        "content with half of it. (Here the checker makes a call fail.)",
         "handout, step 6 and the contract");
-  Process deframer =
-      StartTraced("deframer", Args(SocketPath(), {}), trace(),
-                  {"-etrace=readv", "--inject=readv:error=ECONNRESET:when=2"});
+  Process deframer = StartFailingOnce({"readv"}, ECONNRESET, "deframer",
+                                      Args(SocketPath(), {}));
   deframer.ListensAt(SocketPath());
   deframer.Stop();
   Peer framer = Connect(SocketPath(), "a framer");

@@ -42,6 +42,21 @@ const harness::Disguise* DisguiseOf(const void* ucred_bytes) {
   return found == end ? nullptr : found;
 }
 
+void PutOnDisguises(msghdr* message) {
+  for (cmsghdr* one = CMSG_FIRSTHDR(message); one;
+       one = CMSG_NXTHDR(message, one)) {
+    if (one->cmsg_level != SOL_SOCKET || one->cmsg_type != SCM_CREDENTIALS ||
+        one->cmsg_len < CMSG_LEN(sizeof(pid_t))) {
+      continue;
+    }
+    if (const auto* disguise = DisguiseOf(CMSG_DATA(one))) {
+      // No more than was delivered: a buffer too small stays so.
+      memcpy(CMSG_DATA(one), &disguise->sent,
+             std::min(sizeof(ucred), one->cmsg_len - CMSG_LEN(0)));
+    }
+  }
+}
+
 }  // namespace
 
 extern "C" int getsockopt(int fd, int level, int option, void* value,
@@ -58,18 +73,14 @@ extern "C" int getsockopt(int fd, int level, int option, void* value,
 
 extern "C" ssize_t recvmsg(int fd, msghdr* message, int flags) {
   const ssize_t result = syscall(SYS_recvmsg, fd, message, flags);
-  if (result < 0) return result;
-  for (cmsghdr* one = CMSG_FIRSTHDR(message); one;
-       one = CMSG_NXTHDR(message, one)) {
-    if (one->cmsg_level != SOL_SOCKET || one->cmsg_type != SCM_CREDENTIALS ||
-        one->cmsg_len < CMSG_LEN(sizeof(pid_t))) {
-      continue;
-    }
-    if (const auto* disguise = DisguiseOf(CMSG_DATA(one))) {
-      // No more than was delivered: a buffer too small stays so.
-      memcpy(CMSG_DATA(one), &disguise->sent,
-             std::min(sizeof(ucred), one->cmsg_len - CMSG_LEN(0)));
-    }
-  }
+  if (result >= 0) PutOnDisguises(message);
   return result;
+}
+
+extern "C" int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags,
+                        timespec* timeout) {
+  const long result =
+      syscall(SYS_recvmmsg, fd, messages, count, flags, timeout);
+  for (long i = 0; i < result; ++i) PutOnDisguises(&messages[i].msg_hdr);
+  return static_cast<int>(result);
 }
