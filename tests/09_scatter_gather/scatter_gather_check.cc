@@ -110,8 +110,10 @@ std::vector<SocketCall> SocketCalls(const std::string& path) {
         absl::StrSplit(line, absl::MaxSplits(' ', 1));
     std::string text(absl::StripLeadingAsciiWhitespace(split.second));
     if (absl::StartsWith(text, "<... ")) {
-      text = absl::StrCat(begun[split.first],
-                          text.substr(std::min(text.find('>'), text.size())));
+      // strace aligns the result: ")             = 15".
+      std::string rest = text.substr(std::min(text.find('>'), text.size()));
+      absl::RemoveExtraAsciiWhitespace(&rest);
+      text = begun[split.first] + rest;
     }
     const size_t unfinished = text.rfind(" <unfinished ...>");
     if (unfinished != text.npos) {
