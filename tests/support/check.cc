@@ -278,7 +278,8 @@ void Check::Finish() {
     Note("the program ended and left its socket file behind");
   }
 
-  result_.passed = !failed() && !HasFailure();  // An exception, for instance.
+  // HasFailure: of an exception, for instance.
+  result_.passed = !failed() && !HasFailure() && result_.not_judged.empty();
   if (failed()) {
     result_.story = failed_case_.empty() ? story_.Tell() : failed_case_;
   }
@@ -378,6 +379,7 @@ Process Check::Run(ChildOptions options, absl::string_view step) {
     confinement.writable.push_back("/tmp");
     confinement.writable.push_back("/dev/shm");
   }
+  confinement.signals_own_only = !walls_up;
   confinement.protected_pids = {getpid(), getppid()};
   confinement.traces = options.program == kStrace;
   if (confinement.traces) {

@@ -22,6 +22,10 @@ constexpr unsigned kVersion = 1;      // LANDLOCK_CREATE_RULESET_VERSION
 constexpr unsigned kPathBeneath = 1;  // LANDLOCK_RULE_PATH_BENEATH
 constexpr uint64_t kExecute = 1 << 0, kWriteFile = 1 << 1, kReadFile = 1 << 2,
                    kReadDir = 1 << 3, kTruncate = 1 << 14, kIoctl = 1 << 15;
+struct RulesetAttributes {
+  uint64_t files, network, scoped;
+};
+constexpr uint64_t kScopeSignal = 1 << 1;
 struct PathBeneath {
   uint64_t allowed;
   int parent;
@@ -55,8 +59,14 @@ void Allow(int ruleset, const std::string& path, uint64_t access) {
 ipc::UniqueFd MakeRuleset(const ConfinementOptions& options) {
   const uint64_t handled = Handled(LandlockVersion());
   if (handled == 0) return ipc::UniqueFd();
+  RulesetAttributes attributes = {handled, 0, 0};
+  size_t size = sizeof(handled);
+  if (options.signals_own_only && SignalsCanBeKept()) {
+    attributes.scoped = kScopeSignal;
+    size = sizeof(attributes);
+  }
   ipc::UniqueFd ruleset(
-      static_cast<int>(syscall(kCreateRuleset, &handled, sizeof(handled), 0)));
+      static_cast<int>(syscall(kCreateRuleset, &attributes, size, 0)));
   constexpr uint64_t kRead = kReadFile | kReadDir, kRun = kRead | kExecute;
   for (const char* folder :
        {"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"}) {
@@ -250,6 +260,8 @@ int Confinement::Enter() const {
   }
   return 0;
 }
+
+bool SignalsCanBeKept() { return LandlockVersion() >= 6; }
 
 std::string MissingConfinement() {
   return LandlockVersion() >= 1 ? "" : "no Landlock";

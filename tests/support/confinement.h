@@ -18,7 +18,11 @@ struct ConfinementOptions {
   std::vector<std::string> writable;  // Folders, with all that is in them.
   std::vector<std::string> readable;  // Files and folders, to read and to run.
   std::vector<pid_t> protected_pids;  // They get no signal from the program.
-  bool traces = false;                // It is a tracer itself, of the program.
+  // Whether it may signal its own descendants only, where Landlock can say so
+  // (Linux 6.12): needed where no pid namespace keeps it from others. It cannot
+  // ask by signal 0 then, whether another process is there.
+  bool signals_own_only = false;
+  bool traces = false;  // It is a tracer itself, of the program.
 };
 
 class Confinement {
@@ -36,6 +40,9 @@ class Confinement {
   ipc::UniqueFd ruleset_;
   std::vector<sock_filter> filter_;
 };
+
+// Whether signals_own_only holds on this kernel.
+bool SignalsCanBeKept();
 
 // What of Landlock and seccomp this kernel does not permit, in words; empty
 // when all is there.

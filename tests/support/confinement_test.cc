@@ -105,6 +105,20 @@ TEST_F(ConfinementTest, NoSignalReachesTheProtected) {
       << "whether it is there may be asked";
 }
 
+TEST_F(ConfinementTest, NoSignalReachesOthersWhereLandlockCanKeepIt) {
+  if (!SignalsCanBeKept()) GTEST_SKIP() << "Landlock does so from 6.12 on";
+  options_.protected_pids = {};
+  options_.signals_own_only = true;
+  const pid_t other = fork();
+  if (other == 0) {
+    while (true) pause();
+  }
+  const int error = Confined([&] { return ErrnoOf(kill(other, SIGTERM)); });
+  kill(other, SIGKILL);
+  waitpid(other, nullptr, 0);
+  EXPECT_EQ(error, EPERM);
+}
+
 TEST_F(ConfinementTest, ItsOwnProcessesGetSignals) {
   EXPECT_EQ(Confined([] {
               const pid_t child = fork();

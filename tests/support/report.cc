@@ -30,7 +30,8 @@ struct Tally {
       }
       ++checks;
       possible[static_cast<int>(result.kind)] += result.points;
-      if (result.passed) points[static_cast<int>(result.kind)] += result.points;
+      if (result.passed && result.not_judged.empty())
+        points[static_cast<int>(result.kind)] += result.points;
       passed += result.passed;
       failed += result.failed();
       not_judged += !result.not_judged.empty();
