@@ -21,6 +21,10 @@ int Connect(const char* path) {
     ipc::ReportErrno("connect", path, ENAMETOOLONG);
     return -1;
   }
+  if (!*path) {
+    ipc::ReportErrno("connect", "(empty path)", EINVAL);
+    return -1;
+  }
   strcpy(address.sun_path, path);
 
   const int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

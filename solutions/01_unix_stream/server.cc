@@ -151,17 +151,25 @@ int ReadRecord(int client, char* record) {
   return got;
 }
 
+// stdout to a pipe or a file keeps back what is printed until this; whether it
+// took it all. Reports why not.
+bool Flush() {
+  if (fflush(stdout) == 0) return true;
+  ipc::ReportErrno("write", "standard output");
+  return false;
+}
+
 // Prints the client's records until it ends the connection; whether it ended
-// between two records, as it should.
+// between two records, as it should, and all was printed.
 bool ServeClient(int client) {
   printf("\n===== info =====\n");
-  fflush(stdout);
+  if (!Flush()) return false;
   char record[kRecordSize];
   int got;
   while ((got = ReadRecord(client, record)) == kRecordSize) {
     // The text ends at the first NUL, but a full record need not have one.
     printf("Message from client (%d): %.*s\n", got, kRecordSize, record);
-    fflush(stdout);  // stdout to a pipe or a file would keep it back.
+    if (!Flush()) return false;
   }
   if (got < 0) {
     ipc::ReportErrno("read", "client");

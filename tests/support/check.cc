@@ -313,6 +313,13 @@ Process Check::Start(const std::string& program,
              absl::StrCat(Started(program, args), sanitized ? kSanitized : ""));
 }
 
+Process Check::StartOnFullDisk(const std::string& program,
+                               const std::vector<std::string>& args) {
+  ChildOptions options = Options(program, args);
+  options.full_disk = true;
+  return Run(options, absl::StrCat(Started(program, args), " > /dev/full"));
+}
+
 Process Check::StartFed(const std::string& program, const std::string& input,
                         bool sanitized) {
   ChildOptions options = Options(program, {}, input);
@@ -501,13 +508,13 @@ Peer Check::ConnectAs(const Person& who, const ipc::SocketAddress& address,
   return Peer(this, std::move(fd), "the checker, on its connection,");
 }
 
-void Check::Host(const std::string& path) {
-  Host(*ipc::SocketAddress::UnixPath(path));
+void Check::Host(const std::string& path, int backlog) {
+  Host(*ipc::SocketAddress::UnixPath(path), backlog);
 }
 
-void Check::Host(const ipc::SocketAddress& address) {
+void Check::Host(const ipc::SocketAddress& address, int backlog) {
   if (over()) return;
-  auto listener = ipc::Listen(address);
+  auto listener = ipc::Listen(address, backlog);
   if (!listener.ok()) {
     Fail("the checker can listen there", listener.status().message());
     return;

@@ -115,6 +115,11 @@ class Check : public testing::Test {
                 const std::vector<std::string>& args, bool sanitized = false,
                 mode_t umask = 022);
 
+  // The same, with a stdout that takes nothing: each write to it fails with
+  // ENOSPC, as on a full disk.
+  Process StartOnFullDisk(const std::string& program,
+                          const std::vector<std::string>& args);
+
   // The same without arguments, with the file `input` as stdin, or with a pipe
   // for Process::Feed. The pipe to its stdout is a short one, so that what it
   // writes does not always fit.
@@ -135,7 +140,8 @@ class Check : public testing::Test {
   Process StartWithFaults(const std::vector<Fault>& faults,
                           const std::string& program,
                           const std::vector<std::string>& args,
-                          const std::string& input = "/dev/null");
+                          const std::string& input = "/dev/null",
+                          mode_t umask = 022);
   Process StartWithFault(const Fault& fault, const std::string& program,
                          const std::vector<std::string>& args,
                          const std::string& input = "/dev/null") {
@@ -151,7 +157,8 @@ class Check : public testing::Test {
   // until Process::Continue, then after the first `calls[1]`, and so on.
   Process StartStoppedAfter(const std::vector<std::string>& calls,
                             const std::string& program,
-                            const std::vector<std::string>& args);
+                            const std::vector<std::string>& args,
+                            mode_t umask = 022);
 
   // The same, whose first system call of `calls` fails with `error`.
   Process StartFailingOnce(const std::vector<std::string>& calls, int error,
@@ -188,8 +195,9 @@ class Check : public testing::Test {
                  pid_t* pid);
 
   // Listens at `path`, or at any address, in the place of the student's server.
-  void Host(const std::string& path);
-  void Host(const ipc::SocketAddress& address);
+  // `backlog` + 1 clients may wait for Accept at the same time.
+  void Host(const std::string& path, int backlog = SOMAXCONN);
+  void Host(const ipc::SocketAddress& address, int backlog = SOMAXCONN);
   // The name of what Host opened: the kernel chooses a port that is 0.
   ipc::SocketAddress HostAddress() const;
   // Closes what Host opened and leaves its file, as a crash does.

@@ -57,7 +57,7 @@ const char* Reason(Fault::Kind kind) {
 Process Check::StartWithFaults(const std::vector<Fault>& faults,
                                const std::string& program,
                                const std::vector<std::string>& args,
-                               const std::string& input) {
+                               const std::string& input, mode_t umask) {
   if (over()) return Process(this, nullptr);
   if (!CanTrace().ok()) {
     Skip(CanTrace().message());
@@ -70,6 +70,7 @@ Process Check::StartWithFaults(const std::vector<Fault>& faults,
   }
   ChildOptions options = Options(program, args, input);
   options.gate = (*tracer)->gate();
+  options.umask = umask;
   std::string step = Started(program, args);
   for (const Fault& fault : faults) step += Announce(fault);
   const Process process = Run(options, step);
@@ -94,13 +95,14 @@ Process Check::StartInterrupted(const std::string& program,
 
 Process Check::StartStoppedAfter(const std::vector<std::string>& calls,
                                  const std::string& program,
-                                 const std::vector<std::string>& args) {
+                                 const std::vector<std::string>& args,
+                                 mode_t umask) {
   std::vector<Fault> faults;
   faults.reserve(calls.size());
   for (const std::string& call : calls) {
     faults.push_back(Fault::Hold({call}, 1));
   }
-  return StartWithFaults(faults, program, args);
+  return StartWithFaults(faults, program, args, "/dev/null", umask);
 }
 
 Process Check::StartFailingOnce(const std::vector<std::string>& calls,

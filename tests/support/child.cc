@@ -154,6 +154,11 @@ absl::StatusOr<std::unique_ptr<Child>> Child::Spawn(
   if (options.output_room > 0) {
     fcntl(out->first.get(), F_SETPIPE_SZ, options.output_room);
   }
+  if (options.full_disk) {
+    out->second =
+        AboveStandard(ipc::UniqueFd(open("/dev/full", O_WRONLY | O_CLOEXEC)));
+    if (!out->second.valid()) return ipc::ErrnoStatus("open", "/dev/full");
+  }
   auto err = Pipe();
   if (!err.ok()) return err.status();
   auto failure = Pipe();

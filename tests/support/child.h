@@ -50,6 +50,7 @@ struct ChildOptions {
   std::vector<std::string> environment;  // "NAME=value", beside a minimum.
   std::string folder = "/";              // Its working directory.
   std::string input = "/dev/null";       // Its stdin; "": a pipe, for Feed.
+  bool full_disk = false;                // Its stdout takes nothing: /dev/full.
   int output_room = 0;  // Of the pipe to its stdout, in bytes; 0: the usual.
   mode_t umask = 022;
   const Confinement* confinement = nullptr;  // What it may do; null: anything.

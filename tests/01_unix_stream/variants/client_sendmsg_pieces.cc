@@ -24,8 +24,8 @@ int main(int argc, char** argv) {
   const std::string name = path;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (name.size() > 107) {
-    ipc::ReportErrno("connect", path, ENAMETOOLONG);
+  if (name.empty() || name.size() > 107) {
+    ipc::ReportErrno("connect", path, name.empty() ? EINVAL : ENAMETOOLONG);
     return 1;
   }
   std::copy(name.begin(), name.end(), address.sun_path);

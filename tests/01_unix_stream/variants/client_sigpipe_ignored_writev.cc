@@ -22,8 +22,8 @@ int main(int argc, char** argv) {
   }
   strncpy(record, message, sizeof(record));  // Pads with zeros, for once.
   sockaddr_un address{AF_UNIX, {}};
-  if (strlen(path) > 107) {
-    ipc::ReportErrno("connect", path, ENAMETOOLONG);
+  if (!*path || strlen(path) > 107) {
+    ipc::ReportErrno("connect", path, *path ? ENAMETOOLONG : EINVAL);
     return 1;
   }
   strcpy(address.sun_path, path);

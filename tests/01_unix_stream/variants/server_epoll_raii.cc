@@ -43,7 +43,7 @@ struct BoundFile {
     auto* generic = reinterpret_cast<sockaddr*>(&address);
     struct stat file;
     if (lstat(name.c_str(), &file) == 0 && S_ISSOCK(file.st_mode)) {
-      Fd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      Fd probe(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
       if (connect(probe.number, generic, sizeof(address)) < 0 &&
           errno == ECONNREFUSED) {
         unlink(name.c_str());
@@ -133,6 +133,10 @@ int main(int argc, char** argv) {
       } while (accepted < 0 && errno == EINTR);
       Fd client(accepted);
       if (ServeUntilStopped(client.number, &well)) break;
+    }
+    if (!std::cout) {
+      ipc::ReportErrno("write", "standard output");
+      well = false;
     }
     return well ? 0 : 1;
   } catch (const std::system_error& error) {

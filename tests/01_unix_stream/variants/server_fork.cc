@@ -49,7 +49,10 @@ int ServeAndExit(int client) {
     putchar('\n');
     fflush(stdout);
   }
-  fflush(stdout);
+  if (fflush(stdout) != 0 || ferror(stdout)) {
+    ipc::ReportErrno("write", "standard output");
+    return 1;
+  }
   if (ferror(in)) {
     ipc::ReportErrno("fread", "client");
     return 1;

@@ -42,7 +42,7 @@ int BindAndListen(const std::string& path) {
   if (bind(fd, generic, sizeof(address)) == 0) return listen(fd, 8) ? -1 : fd;
   const int problem = errno;
   struct stat file;
-  const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int probe = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   const bool dead = problem == EADDRINUSE && lstat(path.c_str(), &file) == 0 &&
                     S_ISSOCK(file.st_mode) &&
                     connect(probe, generic, sizeof(address)) < 0 &&
@@ -115,5 +115,9 @@ int main(int argc, char** argv) {
   }
   close(listener);
   unlink(path);
+  if (!std::cout.flush()) {
+    ipc::ReportErrno("write", "standard output");
+    status = 1;
+  }
   return status;
 }

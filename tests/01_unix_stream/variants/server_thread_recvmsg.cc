@@ -21,8 +21,14 @@ namespace {
 const char* path = "/tmp/unix.domain";
 std::atomic<bool> broken{false};
 
+void Print(const char* start, const char* text) {
+  if (dprintf(1, "%s%s\n", start, text) >= 0) return;
+  ipc::ReportErrno("write", "standard output");
+  broken = true;
+}
+
 void Serve(int client) {
-  dprintf(1, "\n===== info =====\n");
+  Print("\n", "===== info =====");
   char first[100], rest[924];
   size_t got = 0;
   while (true) {
@@ -52,7 +58,7 @@ void Serve(int client) {
     memcpy(text, first, sizeof(first));
     memcpy(text + sizeof(first), rest, sizeof(rest));
     text[1024] = '\0';
-    dprintf(1, "Message from client (1024): %s\n", text);
+    Print("Message from client (1024): ", text);
     got = 0;
   }
   if (got) {

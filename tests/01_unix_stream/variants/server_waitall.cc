@@ -42,8 +42,7 @@ int main(int argc, char** argv) {
   }
   struct stat file;
   if (lstat(path, &file) == 0 && S_ISSOCK(file.st_mode)) {
-    // Asks by a real connection whether anybody is there.
-    int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int probe = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (connect(probe, (struct sockaddr*)&address, sizeof address) < 0 &&
         errno == ECONNREFUSED) {
       unlink(path);
@@ -52,13 +51,15 @@ int main(int argc, char** argv) {
   }
   mode_t before = umask(0177);
   int bound = bind(listener, (struct sockaddr*)&address, sizeof address);
+  if (bound == 0) {
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
+  }
   if (bound < 0 || listen(listener, 1) < 0) {
     ipc::ReportErrno("bind", path);
     return 1;
   }
   umask(before);
-  signal(SIGINT, on_signal);
-  signal(SIGTERM, on_signal);
 
   while (clients-- > 0) {
     int client;
@@ -87,5 +88,9 @@ int main(int argc, char** argv) {
     close(client);
   }
   unlink(path);
+  if (ferror(stdout)) {
+    ipc::ReportErrno("write", "standard output");
+    status = 1;
+  }
   return status;
 }
