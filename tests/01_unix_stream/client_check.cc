@@ -99,9 +99,14 @@ TEST_F(Client, ClientWaitsForItsTurn) {
   Peer earlier = Connect(SocketPath(), "another client");
   Step("and waits there: the queue of the server is full");
   const std::string text = RandomText(20);
-  Process client = Start("client", {SocketFlag(), "--message=" + text});
+  Process client =
+      StartOutOfTime("client", {SocketFlag(), "--message=" + text});
   client.Expect(client.FallsAsleep(), "client sleeps until there is room",
                 "it uses the processor all the time");
+  Because(
+      "The contract has no time limit: the server may be busy for an hour. A "
+      "client that gives up loses its records.",
+      Handout(4, {7}, "man 2 connect"));
   Accept().Close();
   Step("the server took the other client from its queue");
   ExpectFourRecords(&client, text);

@@ -255,6 +255,26 @@ TEST_F(Server, OneAfterAnother) {
   server.Exits(0, absl::StrCat(kHeader, Line(a), Line(c), kHeader, Line(b)));
 }
 
+TEST_F(Server, HasPatience) {
+  About(
+      Robust(1), "the server waits for as long as a client is silent",
+      "A client may be slow, or stopped for an hour. The contract has no time "
+      "limit: a server that gives a client up after some seconds loses its "
+      "records.",
+      Handout(6, {1}, "man 2 read"));
+  Process server = StartOutOfTime("server", {SocketFlag()});
+  server.ListensAt(SocketPath());
+  server.FallsAsleep();
+  Peer client = Connect(SocketPath());
+  const std::string text = RandomText(30);
+  client.Send(Record(text).substr(0, 10), "10 bytes of a record");
+  client.AwaitRead();
+  server.FallsAsleep();
+  client.Send(Record(text).substr(10), "the rest of it, after a long time");
+  client.Close();
+  server.Exits(0, kHeader + Line(text));
+}
+
 TEST_F(Server, ClosesEachClient) {
   About(Core(2), "a client's descriptor is closed when the client is done",
         "Every accept makes a new descriptor, and only close gives it back. A "

@@ -160,6 +160,15 @@ class Check : public testing::Test {
                             const std::vector<std::string>& args,
                             mode_t umask = 022);
 
+  // The same, while time flies: each call with a time limit of the program's
+  // own (poll, select, SO_RCVTIMEO, sleep) has waited long enough at once,
+  // the first Fault::kTimeOuts times.
+  Process StartOutOfTime(const std::string& program,
+                         const std::vector<std::string>& args,
+                         const std::string& input = "/dev/null") {
+    return StartWithFault(Fault::TimeOut(), program, args, input);
+  }
+
   // The same, whose first system call of `calls` fails with `error`.
   Process StartFailingOnce(const std::vector<std::string>& calls, int error,
                            const std::string& program,

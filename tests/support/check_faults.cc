@@ -23,6 +23,9 @@ std::string Announce(const Fault& fault) {
   if (fault.kind == Fault::kHold) {
     return absl::StrCat(", to be stopped right after ", calls);
   }
+  if (fault.kind == Fault::kTimeOut) {
+    return ", whose own time limits, if it has any, pass at once";
+  }
   if (fault.occurrence == 0) {
     return absl::StrCat(", whose calls are ", fault.Words(),
                         ", again and again");
@@ -116,7 +119,8 @@ void Check::RemarkFaults() {
     for (size_t i = 0; i < tracing.faults.size(); ++i) {
       const Fault& fault = tracing.faults[i];
       const auto call = tracing.tracer->Suffered(i);
-      if (!call || fault.kind == Fault::kHold || fault.occurrence == 0) {
+      if (!call || fault.kind == Fault::kHold ||
+          fault.kind == Fault::kTimeOut || fault.occurrence == 0) {
         continue;
       }
       story_.Remark("fault", Tell(child->name(), fault, *call));

@@ -140,6 +140,64 @@ bool IsZeroTime(pid_t thread, uint64_t address) {
 
 bool HasChildren(pid_t process) { return !Descendants(process).empty(); }
 
+// Whether the socket gives up a call of that effect after some time.
+bool HasTimeLimit(const TracedCall& traced) {
+  const ipc::UniqueFd copy = CopyDescriptor(traced.process, traced.fd);
+  const bool sends = traced.call->effect == Effect::kWrites ||
+                     traced.call->number == SYS_connect;
+  timeval limit = {};
+  socklen_t size = sizeof(limit);
+  return getsockopt(copy.get(), SOL_SOCKET, sends ? SO_SNDTIMEO : SO_RCVTIMEO,
+                    &limit, &size) == 0 &&
+         (limit.tv_sec != 0 || limit.tv_usec != 0);
+}
+
+// The time after which the call gives up by itself. 0 is no limit in this
+// sense: it does not wait.
+TimeLimit TimeLimitOf(const TracedCall& traced, const CallState& state,
+                      int status_flags) {
+  const auto by_argument = [&](int index) {
+    const bool limited = static_cast<int>(state.arguments[index]) > 0;
+    return limited ? TimeLimit{TimeLimit::kArgument, index} : TimeLimit{};
+  };
+  const auto by_time = [&](int index) {
+    const uint64_t address = state.arguments[index];
+    return address == 0 || IsZeroTime(traced.thread, address)
+               ? TimeLimit{}
+               : TimeLimit{TimeLimit::kTime, index, address};
+  };
+  if (!traced.call->waits) return {};
+  switch (state.number) {
+#ifdef SYS_poll
+    case SYS_poll:
+      return by_argument(2);
+    case SYS_select:
+      return by_time(4);
+    case SYS_epoll_wait:
+#endif
+    case SYS_epoll_pwait:
+      return by_argument(3);
+    case SYS_ppoll:
+      return by_time(2);
+    case SYS_pselect6:
+      return by_time(4);
+#ifdef SYS_epoll_pwait2
+    case SYS_epoll_pwait2:
+      return by_time(3);
+#endif
+    case SYS_nanosleep:
+      return by_time(0);
+    case SYS_clock_nanosleep:
+      return state.arguments[1] & TIMER_ABSTIME ? TimeLimit{} : by_time(2);
+    default:
+      break;
+  }
+  if (traced.fd < 0 || (status_flags & O_NONBLOCK) || !HasTimeLimit(traced)) {
+    return {};
+  }
+  return {TimeLimit::kOfTheSocket};
+}
+
 // Whether the kernel may give EINTR for the call: only one that waits.
 bool MayBeInterrupted(const TracedCall& traced, const CallState& state,
                       int status_flags) {
@@ -375,6 +433,7 @@ std::optional<TracedCall> Inspect(pid_t process, pid_t thread,
   traced.size = SizeOf(thread, *call, state.arguments);
   traced.may_be_interrupted = MayBeInterrupted(traced, state, status_flags);
   traced.may_be_cut = MayBeCut(traced, state, status_flags);
+  traced.time_limit = TimeLimitOf(traced, state, status_flags);
   return traced;
 }
 

@@ -40,6 +40,18 @@ DescriptorKind KindOf(pid_t process, pid_t thread, int fd);
 // A copy of a descriptor, where the kernel permits that.
 ipc::UniqueFd CopyDescriptor(pid_t process, int fd);
 
+// How a call is told how long to wait.
+struct TimeLimit {
+  enum Kind : int {
+    kNone,         // It need not return before something has happened.
+    kArgument,     // By milliseconds in an argument,
+    kTime,         // by two words, a timespec or timeval, at an address,
+    kOfTheSocket,  // by SO_RCVTIMEO or SO_SNDTIMEO.
+  } kind = kNone;
+  int argument = -1;
+  uint64_t address = 0;
+};
+
 // All plain data: it goes from the tracer to the harness as it is.
 struct TracedCall {
   const SystemCall* call;
@@ -55,6 +67,7 @@ struct TracedCall {
   // What the kernel may do to it: give EINTR; move less than `size`.
   bool may_be_interrupted = false;
   bool may_be_cut = false;
+  TimeLimit time_limit;
 
   int fault = -1;  // Which of the tracer's faults it suffered; -1: none.
 

@@ -182,6 +182,11 @@ void Sleep(const char* value) {
   if (left.tv_sec != 77) Say("left", left.tv_nsec / 1000000);
 }
 
+void LimitReceive(const char* value) {
+  const timeval time = {Number(value), 0};
+  setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time));
+}
+
 void PollIn(const char* value) {
   pollfd entry = {ends[0], POLLIN, 0};
   Say("poll", poll(&entry, 1, Number(value)));
@@ -387,6 +392,7 @@ const std::map<std::string, void (*)(const char*)> kActions = {
      [](const char* path) { Say("open", open(path, O_RDONLY) < 0 ? -1 : 0); }},
     {"poll", PollIn},
     {"select", SelectIn},
+    {"rcvtimeo", LimitReceive},
     {"epoll", EpollIn},
     {"sleep", Sleep},
     {"child", Child},

@@ -65,6 +65,8 @@ Fault Fault::Hold(Calls calls, int occurrence) {
   return Make(kHold, std::move(calls), occurrence);
 }
 
+Fault Fault::TimeOut() { return Make(kTimeOut, {}, 1); }
+
 bool Fault::Fits(const TracedCall& call) const {
   const auto is_it = [&](const std::string& one) {
     return one == call.name || one == call.call->other_name ||
@@ -82,6 +84,8 @@ bool Fault::Fits(const TracedCall& call) const {
       return call.may_be_cut && call.size > bytes;
     case kCutHalf:
       return call.may_be_cut;
+    case kTimeOut:
+      return call.time_limit.kind != TimeLimit::kNone;
     case kNone:
     case kFail:
     case kHold:
@@ -103,6 +107,8 @@ std::string Fault::Words() const {
       return absl::StrCat("made to fail with ", ipc::ErrnoName(error));
     case kHold:
       return "the last one before the program was stopped";
+    case kTimeOut:
+      return "out of time at once";
     case kNone:
       break;
   }

@@ -40,6 +40,7 @@ struct Fault {
     kCutHalf,    // Moves half of them.
     kFail,       // Is not made, and gives an error.
     kHold,       // Is made; then the program is stopped, as by SIGSTOP.
+    kTimeOut,    // Its time limit has passed at once, if it has one.
   };
   using Calls = std::vector<std::string>;
 
@@ -62,6 +63,9 @@ struct Fault {
   static Fault CutHalf(Calls calls, int occurrence);
   static Fault Fail(Calls calls, int occurrence, int error);
   static Fault Hold(Calls calls, int occurrence);
+  // Of all calls that have a time limit, the first kTimeOuts.
+  static Fault TimeOut();
+  static constexpr int kTimeOuts = 300;
 
   // Whether `call` is one of those, and can suffer it.
   bool Fits(const TracedCall& call) const;

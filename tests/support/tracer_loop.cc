@@ -68,7 +68,9 @@ struct Change {
   int argument = -1;                                 // That was changed,
   uint64_t value = 0;                                // from this.
   std::vector<std::pair<uint64_t, uint64_t>> words;  // Address, value.
-  bool connects = false;  // On a descriptor that was made non-blocking.
+  // Its descriptor was made non-blocking: to interrupt a connect while it goes
+  // on, or for a socket whose time is up.
+  bool connects = false, times_out = false;
 };
 
 struct Thread {
@@ -266,7 +268,8 @@ class Loop {
     Log(*thread);
     thread->place = -1;
     thread->change.reset();
-    if (traced.fault >= 0 && faults_[traced.fault].occurrence > 0) {
+    if (traced.fault >= 0 && faults_[traced.fault].occurrence > 0 &&
+        faults_[traced.fault].kind != Fault::kTimeOut) {
       done_[traced.fault] = true;
     }
   }
@@ -295,6 +298,10 @@ class Loop {
     for (size_t i = 0; i < faults_.size(); ++i) {
       if (done_[i] || !faults_[i].Fits(traced)) continue;
       fits = true;
+      if (faults_[i].kind == Fault::kTimeOut) {
+        if (++fitting_[i] >= Fault::kTimeOuts) done_[i] = true;
+        return static_cast<int>(i);
+      }
       const bool again = faults_[i].occurrence == 0;
       const int count =
           again ? thread->counts[traced.name]++ % 3 : fitting_[i]++;
@@ -337,6 +344,9 @@ class Loop {
       case Fault::kCutHalf:
         ok = Cut(*traced, state, traced->size / 2, &change);
         break;
+      case Fault::kTimeOut:
+        ok = EndTimeLimit(*traced, state, &change);
+        break;
     }
     if (ok) traced->fault = index;
     thread.change = std::move(change);
@@ -359,6 +369,7 @@ class Loop {
         done_[change->fault] = true;
       }
     }
+    if (change->times_out) SetNonBlocking(*traced, false);
     if (change->skipped) {
       SetResult(id, change->result);
       traced->result = change->result;
@@ -395,19 +406,46 @@ class Loop {
     WriteWord(id, to + sizeof(uint64_t), (*time)[1]);
   }
 
+  static bool ChangeArgument(const TracedCall& traced, const CallState& state,
+                             int index, uint64_t value, Change* change) {
+    change->argument = index;
+    change->value = state.arguments[index];
+    return SetArgument(traced.thread, index, value);
+  }
+  static bool ChangeWord(const TracedCall& traced, uint64_t address,
+                         uint64_t value, Change* change) {
+    const auto old = ReadValue<uint64_t>(traced.thread, address);
+    if (!old || !WriteWord(traced.thread, address, value)) return false;
+    change->words.emplace_back(address, *old);
+    return true;
+  }
+
+  // The call looks once, and waits no more than that.
+  static bool EndTimeLimit(const TracedCall& traced, const CallState& state,
+                           Change* change) {
+    const TimeLimit& limit = traced.time_limit;
+    switch (limit.kind) {
+      case TimeLimit::kNone:
+        break;
+      case TimeLimit::kArgument:
+        return ChangeArgument(traced, state, limit.argument, 0, change);
+      case TimeLimit::kTime:
+        return ChangeWord(traced, limit.address, 0, change) &&
+               ChangeWord(traced, limit.address + sizeof(uint64_t), 0, change);
+      case TimeLimit::kOfTheSocket:
+        return change->times_out = SetNonBlocking(traced, true);
+    }
+    return false;
+  }
+
   static bool Cut(const TracedCall& traced, const CallState& state,
                   uint64_t size, Change* change) {
     const pid_t id = traced.thread;
     const auto set_argument = [&](int index, uint64_t value) {
-      change->argument = index;
-      change->value = state.arguments[index];
-      return SetArgument(id, index, value);
+      return ChangeArgument(traced, state, index, value, change);
     };
     const auto set_word = [&](uint64_t address, uint64_t value) {
-      const auto old = ReadValue<uint64_t>(id, address);
-      if (!old || !WriteWord(id, address, value)) return false;
-      change->words.emplace_back(address, *old);
-      return true;
+      return ChangeWord(traced, address, value, change);
     };
     uint64_t vector = state.arguments[1];
     uint64_t message = 0;

@@ -144,6 +144,20 @@ TEST_F(TracerTest, CallThatDoesNotWaitIsNotInterrupted) {
   EXPECT_EQ(nothing({"socket"}), "socket 0\n");
 }
 
+TEST_F(TracerTest, TimeLimitsPassAtOnce) {
+  constexpr char kHour[] = "3600000";
+  const auto limit = [&](const char* call) {
+    return absl::StrCat(call, kHour);
+  };
+  EXPECT_EQ(Run({Fault::TimeOut()},
+                {"stream", limit("poll="), "select=900", limit("epoll="),
+                 "rcvtimeo=3600", "recv=4", "send=4", limit("poll="), "recv=4",
+                 "send=4", "read=4"}),
+            "poll 0\nselect 0\nepoll_wait 0\nrecv EAGAIN\nsend 4\npoll 1\n"
+            "recv 4\nsend 4\nread 4\n")
+      << "what has happened already is told";
+}
+
 TEST_F(TracerTest, InterruptedConnectOfTcpGoesOn) {
   if (!CopyDescriptor(getpid(), 1).valid()) GTEST_SKIP() << "pidfd_getfd";
   const std::string out = Run({Fault::Interrupt({"connect"}, 1)},
