@@ -32,7 +32,7 @@ def normalised(text):
     text = re.sub(r"@[0-9a-f]{5}\b", "@NAME", text)
     text = re.sub(r"\d{5,}|(?<=\b[pug]id )\d+", "NUMBER", text)
     text = re.sub(r"/tmp/lab\w{6}", "/tmp/labXXXXXX", text)
-    text = re.sub(r"\blab-[a-z]{12}\d?\b", "lab-NAME", text)
+    text = re.sub(r"\blab-[a-z]{12}\d*\b", "lab-NAME", text)
     text = re.sub(r"\b[A-Z]{20}\b", "LETTERS", text)
     text = re.sub(r"^lab: (building|built)\b.*\n", "", text, flags=re.MULTILINE)
     return [re.sub(r"\s+", " ", line).strip() for line in text.strip().splitlines()]

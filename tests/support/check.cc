@@ -426,7 +426,7 @@ Peer Check::Connect(const ipc::SocketAddress& address,
     Fail(absl::StrCat("a client can connect to ", address.ToString()),
          ipc::ErrnoStatus("connect", "", error).message());
   }
-  if (!over()) Step(absl::StrCat(name, " connected"));
+  if (!over() && !name.empty()) Step(absl::StrCat(name, " connected"));
   return Peer(this, std::move(fd), name);
 }
 

@@ -188,7 +188,8 @@ class Check : public testing::Test {
              absl::FunctionRef<void(const Starter& start)> scenario,
              const SweepOptions& options = {});
 
-  // Connects to the UNIX stream socket at `path`, or at any address.
+  // Connects to the UNIX stream socket at `path`, or at any address. No step is
+  // told when `name` is empty.
   Peer Connect(const std::string& path, const std::string& name = "a client");
   Peer Connect(const ipc::SocketAddress& address, const std::string& name);
 

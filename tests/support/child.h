@@ -23,7 +23,9 @@ namespace harness {
 #ifdef __SANITIZE_ADDRESS__
 constexpr size_t kAddressSpace = 0;
 #else
-constexpr size_t kAddressSpace = size_t{1} << 30;
+// 50 threads reserve 8 MiB each for their stacks, and malloc up to 128 MiB for
+// each of its arenas. What they use of it is limited by itself.
+constexpr size_t kAddressSpace = size_t{4} << 30;
 #endif
 
 // What an untrusted program may use. See setrlimit(2).

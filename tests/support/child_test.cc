@@ -219,7 +219,7 @@ TEST_F(ChildTest, TooLargeAFileEndsIt) {
 TEST_F(ChildTest, TooMuchMemoryAtOnceIsRefused) {
   if (kAddressSpace == 0) GTEST_SKIP() << "a sanitizer takes more than any";
   ChildOptions options = Misbehave({"allocate=2000"});
-  options.limits.address_space = kAddressSpace;
+  options.limits.address_space = size_t{1} << 30;
   auto child = SpawnWith(options);
   ASSERT_TRUE(AwaitEnd(*child));
   EXPECT_EQ(child->err(), "mmap: Cannot allocate memory\n");

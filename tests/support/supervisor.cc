@@ -116,6 +116,7 @@ Waited Supervisor::WaitUntil(absl::FunctionRef<bool()> condition,
     for (const auto& child : children_) child->AddPollEntries(&entries);
     if (poll(entries.data(), entries.size(), pause_ms) > 0) {
       quiet_since = absl::Now();
+      fingerprint.reset();  // The kernel may move bytes while all sleep.
       used_at_first = -absl::InfiniteDuration();
       pause_ms = kFirstPauseMs;
     } else {
