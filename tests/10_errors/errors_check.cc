@@ -26,6 +26,7 @@
 #include "tests/support/check.h"
 #include "tests/support/proc.h"
 #include "tests/support/story.h"
+#include "tests/support/strace.h"
 
 namespace {
 
@@ -190,37 +191,20 @@ class UnixSockets {
   std::set<int> open_;
 };
 
-// What strace -f wrote. A call that waits while another process goes on has two
-// lines: "PID name(... <unfinished ...>" and "PID <... name resumed>...".
+// The calls that returned, in the order in which they did.
 std::vector<SystemCall> ReadTrace(const std::string& path) {
   std::vector<SystemCall> calls;
-  std::map<std::string, std::string> begun;  // By pid.
-  std::map<std::string, int> counts;         // By pid and name.
+  std::map<std::string, int> counts;  // By pid and name.
   std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) {
-    const size_t digits =
-        std::min(line.find_first_not_of("0123456789"), line.size());
+  for (const harness::TraceEvent& event : harness::ParseStrace(file)) {
+    if (event.kind != harness::TraceEvent::kCall || !event.finished) continue;
     SystemCall call;
-    call.pid = line.substr(0, digits);
-    call.text = std::string(absl::StripLeadingAsciiWhitespace(
-        absl::string_view(line).substr(digits)));
-    if (absl::StartsWith(call.text, "<... ")) {
-      const Words parts =
-          absl::StrSplit(call.text, absl::MaxSplits(" resumed>", 1));
-      call.text = begun[call.pid] + parts.back();
-    }
-    const size_t unfinished = call.text.rfind(" <unfinished ...>");
-    if (unfinished != call.text.npos) {
-      begun[call.pid] = call.text.substr(0, unfinished);
-      continue;
-    }
-    call.name = CallIn(call.text);
-    const size_t result = call.text.rfind(" = ");
-    if (call.name.empty() || result == call.text.npos) continue;
+    call.pid = absl::StrCat(event.pid);
+    call.name = event.name;
+    call.text = event.text;
     call.ordinal = ++counts[call.pid + " " + call.name];
-    absl::string_view value = absl::string_view(call.text).substr(result + 3);
-    call.failed = absl::ConsumePrefix(&value, "-1 ");
-    if (call.failed) call.error = CallIn(value);
+    call.failed = event.failed() && event.has_value;
+    if (call.failed) call.error = event.error;
     calls.push_back(call);
   }
   return calls;

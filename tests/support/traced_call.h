@@ -67,7 +67,7 @@ struct TracedCall {
   // What the kernel may do to it: give EINTR; move less than `size`.
   bool may_be_interrupted = false;
   bool may_be_cut = false;
-  TimeLimit time_limit;
+  TimeLimit time_limit = {};
 
   int fault = -1;  // Which of the tracer's faults it suffered; -1: none.
 
