@@ -82,14 +82,16 @@ in_a_copy() {
   XDG_CACHE_HOME=$work/cache "${@:1:2}" "$copy" "${@:3}"
 }
 
-say "1 of 4: Bazel's tests"
+say "1 of 5: Bazel's tests"
 bazel_tests
 state=$(state)
-say "2 of 4: the rules of the repository"
+say "2 of 5: the rules of the repository"
 state="$state ${CI-}" count_once "rules of the repository" bash tools/repository_test.sh
-say "3 of 4: what the documents show, in a fresh copy of the kit"
+say "3 of 5: what the documents show, in a fresh copy of the kit"
 count_once "documents" in_a_copy python3 tools/docs_test.py README.md docs/trace.md labs/*/README.md
-say "4 of 4: what each lab teaches is out of its reach"
+say "4 of 5: what each lab teaches is out of its reach"
 count_once "reach" in_a_copy bash tools/reach_test.sh
+say "5 of 5: what ./lab does with a student's sources"
+count_once "commands" in_a_copy python3 tools/lab_test.py
 printf '%d passed, %d failed\n' "$passed" "$failed"
 exit $((failed > 0))

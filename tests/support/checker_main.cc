@@ -1,13 +1,14 @@
 // main() of every lab's checker.
 //
 //   checker --lab=NAME [--mutant=PATCH | --starter=CHECK | --nothing-passes]
-//           [--copies=N] [--no-walls] PROGRAM=PATH...
+//           [--stories=all] [--copies=N] [--no-walls] PROGRAM=PATH...
 //
 // Judges the programs and exits with 0 if every check passes, 1 if one fails or
 // could not be judged. With --mutant, 0 if exactly those checks fail that PATCH
 // names in its lines "Caught-by: CHECK"; under a sanitizer, or with "Caught-by:
 // ...", those and others. With --starter, 0 if the story told first is CHECK's.
-// With --nothing-passes, 0 if no check passes.
+// With --nothing-passes, 0 if no check passes. With --stories=all it tells each
+// failure, otherwise the one that helps now.
 // GoogleTest's own filter works as well: --gtest_filter=*.CHECK.
 //
 // Each check runs in a copy of the checker of its own, N of them at the same
@@ -177,6 +178,7 @@ int Main(int argc, char** argv) {
   // it.
   unsetenv("TEST_PREMATURE_EXIT_FILE");
   std::string lab;
+  bool every_story = false;
   Judged judged;
   RunOptions options;
   for (int i = 1; i < argc; ++i) {
@@ -187,6 +189,8 @@ int Main(int argc, char** argv) {
       judged.mutant = std::string(arg);
     } else if (absl::ConsumePrefix(&arg, "--starter=")) {
       judged.starter = std::string(arg);
+    } else if (arg == "--stories=all") {
+      every_story = true;
     } else if (arg == "--nothing-passes") {
       judged.nothing_passes = true;
     } else if (arg == "--no-walls") {
@@ -221,7 +225,7 @@ int Main(int argc, char** argv) {
         printf("%s: judging (%s)\n", lab.c_str(), Describe(walls).c_str());
         fflush(stdout);
       });
-  fputs(Summary(lab, results).c_str(), stdout);
+  fputs(Summary(lab, results, every_story).c_str(), stdout);
   WriteXml(xml_path, Xml(lab, results));
   return Verdict(judged, results);
 }

@@ -106,13 +106,12 @@ std::vector<const Result*> FailuresByStep(const std::vector<Result>& results) {
 }
 
 std::string Summary(const std::string& lab,
-                    const std::vector<Result>& results) {
+                    const std::vector<Result>& results, bool every_story) {
   std::string out;
-  const std::vector<const Result*> failures = FailuresByStep(results);
-  if (!failures.empty()) {
-    const Result& first = *failures.front();
-    absl::StrAppend(&out, "\n", first.check, ": ", first.title, " (",
-                    Points(first), ")\n\n", first.story);
+  for (const Result* failure : FailuresByStep(results)) {
+    absl::StrAppend(&out, "\n", failure->check, ": ", failure->title, " (",
+                    Points(*failure), ")\n\n", failure->story);
+    if (!every_story) break;
   }
   const Tally tally(results);
   absl::StrAppendFormat(&out, "\n%s: %d of %d checks passed", lab, tally.passed,

@@ -40,9 +40,10 @@ std::string ResultLine(const Result& result);
 // then by the order of the checks.
 std::vector<const Result*> FailuresByStep(const std::vector<Result>& results);
 
-// The first of these stories in full, then the counts and points. `lab` is the
-// name of the lab.
-std::string Summary(const std::string& lab, const std::vector<Result>& results);
+// The first of these stories in full, or every one, then the counts and points.
+// `lab` is the name of the lab.
+std::string Summary(const std::string& lab, const std::vector<Result>& results,
+                    bool every_story = false);
 
 // The same as a file for Bazel and for whatever reads JUnit's XML, with the
 // points as properties.

@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""What ./lab does with a student's sources: lab_test.py KIT
+
+KIT is a copy of the kit, which may be changed. Exit status 0 if all is as it
+should be, 1 otherwise; each thing that is not has a line on stderr.
+"""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+
+KIT = pathlib.Path(sys.argv[1]).resolve()
+LAB = KIT / "labs/03_socketpair"
+SOURCE = LAB / "pair.cc"
+VERDICT = KIT / ".lab/03_socketpair.verdict"
+XML = KIT / "bazel-testlogs/labs/03_socketpair/check/test.xml"
+failures = 0
+
+
+def expect(condition, what, said=""):
+    global failures
+    if not condition:
+        failures += 1
+        print(f"lab_test: {what}\n{said}", file=sys.stderr)
+
+
+def lab(*arguments, status=None):
+    done = subprocess.run(
+        [KIT / "lab", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL, text=True, errors="replace", check=False)
+    if status is not None:
+        expect(done.returncode == status, f"./lab {' '.join(arguments)} ends with {status}",
+               f"{done.returncode}: {done.stdout}")
+    return done.stdout
+
+
+def xml():
+    # A path with a space has a folder of links elsewhere.
+    found = [path for path in (XML, *pathlib.Path(os.environ["XDG_CACHE_HOME"]).glob(
+        "socket-lab-kit/*/bazel-testlogs/labs/03_socketpair/check/test.xml")) if path.exists()]
+    return found[0] if found else None
+
+
+def check_reset():
+    starter = (LAB / "starter/pair.cc").read_bytes()
+    kept = set()
+    for text in (b"// one\n", b"// two\n"):
+        SOURCE.write_bytes(text)
+        said = lab("reset", "03", status=0)
+        command = re.search(r"  cp (\S+)/\*\.cc labs/03_socketpair/", said)
+        expect(command, "reset tells how to bring the version back", said)
+        if command:
+            kept.add((KIT / command[1] / "pair.cc").read_bytes())
+        expect(SOURCE.read_bytes() == starter, "reset brings the starter back")
+    expect(kept == {b"// one\n", b"// two\n"}, "two resets in a second keep both versions", str(kept))
+    said = lab("reset", "03", status=0)
+    expect("nothing was changed" in said, "reset keeps no copy of the starter", said)
+
+
+def check_compiler():
+    # Where warnings are errors, not in what a student writes.
+    with open(KIT / ".bazelrc.user", "a") as flags:
+        flags.write("build --per_file_copt=labs/03_socketpair/.*@-Wno-error\n")
+    solution = (KIT / "solutions/03_socketpair/pair.cc").read_text()
+    SOURCE.write_text(solution + "static int unused_one;\n")
+    for _ in range(2):
+        said = lab("check", "03", status=0)
+        expect("unused_one" in said, "check shows the warnings, each time", said)
+    expect(xml() and VERDICT.read_text().startswith("29 of 29"), "there is a verdict", VERDICT.read_text())
+    # The same source again, without what the compiler warned of.
+    SOURCE.write_text(solution)
+    expect("warns" not in lab("check", "03", status=0), "warnings go with their cause")
+    for header, words in (("lib/sockets.h", "docs/library.md"), ("lib/socket.h", "out of reach in lab 03")):
+        SOURCE.write_text(f'#include "{header}"\n' + solution)
+        said = lab("check", "03", status=1)
+        expect("fatal error" in said and words in said and "ERROR" not in said,
+               f"{header} that is not there is told in words", said)
+        expect(xml() is None, "no old test.xml stays when the source does not compile")
+        expect(VERDICT.read_text() == "does not compile\n", "no old verdict stays", VERDICT.read_text())
+
+
+def check_choice():
+    (LAB / "pair.cc").write_bytes((LAB / "starter/pair.cc").read_bytes())
+    said = lab("check", "3", "OneEndEach", status=1)
+    expect("0 of 1 checks passed" in said, "a check can be judged alone", said)
+    said = lab("check", "03", "NoSuchCheck", status=2)
+    expect("no check 'NoSuchCheck'" in said and "OneEndEach" in said, "the checks are listed", said)
+    every = lab("check", "03", "OneEndEach", "AnyBytes", "--all", status=1)
+    expect("\nOneEndEach: " in every and "\nAnyBytes: " in every, "--all tells each story", every)
+    said = lab("check", status=1)
+    expect("01_unix_stream: 0 of" in said, "without a number, the next lab is judged", said)
+    (KIT / "solutions/01_unix_stream/BUILD").rename(KIT / "BUILD.aside")
+    said = lab("demo", "01", status=2)
+    expect(len(said.splitlines()) == 1 and "no reference" in said, "a demo without a reference", said)
+    (KIT / "BUILD.aside").rename(KIT / "solutions/01_unix_stream/BUILD")
+
+
+def check_interrupted():
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen(
+            [KIT / "lab", "check", "02"], env=dict(os.environ, TMPDIR=folder), start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # It works as soon as it has its log.
+        while process.poll() is None and not os.listdir(folder):
+            os.sched_yield()
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait()
+        expect(not os.listdir(folder), "Ctrl-C leaves no file in /tmp", str(os.listdir(folder)))
+
+
+for check in (check_reset, check_compiler, check_choice, check_interrupted):
+    check()
+sys.exit(1 if failures else 0)
