@@ -258,6 +258,15 @@ void Allocate(const char* value) {
   memset(memory, 1, size);
 }
 
+// `value` files of 1 MiB that no folder has, and that nothing has mapped.
+void MemoryInFiles(const char* value) {
+  const std::string much(size_t{1} << 20, 'x');
+  for (int left = atoi(value); left > 0; --left) {
+    const int fd = memfd_create("held", 0);
+    Require(fd >= 0 && write(fd, much.data(), much.size()) > 0, "memfd_create");
+  }
+}
+
 // A bomb that is bounded: `value` processes, each in a session of its own, each
 // making the next as long as there is one to make.
 void Bomb(const char* value) {
@@ -349,6 +358,7 @@ const std::map<std::string, void (*)(const char*)> kActions = {
     {"spin", Spin},
     {"ping-pong", PingPong},
     {"allocate", Allocate},
+    {"memfds", MemoryInFiles},
     {"bomb", Bomb},
     {"big-file", BigFile},
     // Prepares.

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
@@ -18,7 +19,9 @@
 #include <cstring>
 #include <fstream>
 #include <map>
+#include <set>
 #include <sstream>
+#include <utility>
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/match.h"
@@ -464,6 +467,24 @@ size_t ResidentMemory(pid_t pid) {
   std::ifstream(absl::StrFormat("/proc/%d/statm", pid)) >> total_pages >>
       resident_pages;
   return resident_pages * sysconf(_SC_PAGESIZE);
+}
+
+size_t NamelessFiles(const std::vector<pid_t>& pids) {
+  constexpr size_t kBlock = 512;  // Of st_blocks.
+  std::set<std::pair<dev_t, ino_t>> seen;
+  size_t bytes = 0;
+  for (pid_t pid : pids) {
+    const std::string folder = absl::StrFormat("/proc/%d/fd", pid);
+    for (int fd : NumbersIn(folder)) {
+      struct stat status;
+      if (stat(absl::StrCat(folder, "/", fd).c_str(), &status) == 0 &&
+          S_ISREG(status.st_mode) && status.st_nlink == 0 &&
+          seen.emplace(status.st_dev, status.st_ino).second) {
+        bytes += status.st_blocks * kBlock;
+      }
+    }
+  }
+  return bytes;
 }
 
 Activity ObserveActivity(const std::vector<pid_t>& pids) {

@@ -96,6 +96,10 @@ pid_t TracerOf(pid_t pid);
 // Bytes of memory that `pid` occupies right now.
 size_t ResidentMemory(pid_t pid);
 
+// Bytes of files that have no name any more and that `pids` have open: memory
+// of memfd_create(2), or space on a disk. Each file counts once.
+size_t NamelessFiles(const std::vector<pid_t>& pids);
+
 // What a set of processes is doing, thread by thread.
 struct Activity {
   // True when every thread sleeps in a call that only another process can end:

@@ -174,7 +174,7 @@ bool Supervisor::BreaksLimit() {
 bool Supervisor::BreaksLimit(const std::string& name,
                              const std::vector<pid_t>& pids,
                              const Limits& limits) {
-  size_t memory = 0;
+  size_t memory = NamelessFiles(pids);
   for (pid_t pid : pids) memory += ResidentMemory(pid);
   if (pids.size() > limits.processes) {
     detail_ =

@@ -325,9 +325,12 @@ TEST_F(SupervisorTest, OrphansCountAsWell) {
 }
 
 TEST_F(SupervisorTest, TooMuchMemoryIsStopped) {
-  for (const bool orphan : {false, true}) {
+  for (const auto& [how, orphan] :
+       {std::make_pair("allocate=40", false),
+        std::make_pair("allocate=40", true), std::make_pair("memfds=40", false),
+        std::make_pair("memfds=40", true)}) {
     Supervisor supervisor(absl::Now() + kPatience);
-    ChildOptions options = Misbehave({"allocate=40", "hang"});
+    ChildOptions options = Misbehave({how, "hang"});
     if (orphan) options.args.insert(options.args.begin(), {"fork", "fork"});
     options.limits.memory = size_t{32} << 20;
     ASSERT_TRUE(supervisor.Spawn(options).ok());
