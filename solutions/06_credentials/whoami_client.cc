@@ -57,6 +57,13 @@ int Connect(const char* name) {
   return server;
 }
 
+// Whether what was printed is out.
+bool Flush() {
+  if (fflush(stdout) == 0 && !ferror(stdout)) return true;
+  ipc::ReportErrno("write", "stdout");
+  return false;
+}
+
 // Prints who called listen at the other end.
 bool PrintServer(int server) {
   ucred peer;
@@ -66,8 +73,7 @@ bool PrintServer(int server) {
     return false;
   }
   printf("server: pid %d, uid %u, gid %u\n", peer.pid, peer.uid, peer.gid);
-  fflush(stdout);
-  return true;
+  return Flush();
 }
 
 // Sends a request, with the claim `claimed` where that is not null.
@@ -118,8 +124,7 @@ bool Ask(int server, const char* text, const ucred* claimed = nullptr) {
     got += static_cast<int>(count);
   }
   printf("%s: %s\n", text, answer);
-  fflush(stdout);
-  return strncmp(answer, "granted", strlen("granted")) == 0;
+  return Flush() && strncmp(answer, "granted: ", strlen("granted: ")) == 0;
 }
 
 // The same by a child of ours, on our connection.

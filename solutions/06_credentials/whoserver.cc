@@ -170,7 +170,15 @@ bool IsAllowed(const ucred& peer, uid_t allowed) {
   return peer.pid != 0 && peer.uid == allowed;
 }
 
-// Answers and prints a request.
+// Whether what was printed is out.
+bool Flush() {
+  if (fflush(stdout) == 0 && !ferror(stdout)) return true;
+  ipc::ReportErrno("write", "stdout");
+  clearerr(stdout);
+  return false;
+}
+
+// Answers and prints a request; whether both worked.
 bool Answer(const Client& client, const Request& request, uid_t allowed) {
   const bool granted = !request.by_several &&
                        IsAllowed(client.connecter, allowed) &&
@@ -186,7 +194,7 @@ bool Answer(const Client& client, const Request& request, uid_t allowed) {
     printf(" (pid %d has ended)", client.connecter.pid);
   }
   printf("\n");
-  fflush(stdout);
+  const bool printed = Flush();
 
   char answer[kRequestSize + 1] = {};
   snprintf(answer, sizeof(answer), "%s: you are %s", verdict, who);
@@ -194,10 +202,13 @@ bool Answer(const Client& client, const Request& request, uid_t allowed) {
     const ssize_t count =
         send(client.socket, answer + sent,
              static_cast<size_t>(kRequestSize - sent), MSG_NOSIGNAL);
-    if (count < 0 && errno != EINTR) return false;
+    if (count < 0 && errno != EINTR) {
+      ipc::ReportErrno("send", "client");
+      return false;
+    }
     if (count > 0) sent += static_cast<int>(count);
   }
-  return true;
+  return printed;
 }
 
 // Answers the client's requests until it ends; whether that was between two.
@@ -212,10 +223,7 @@ bool AnswerAll(const Client& client, uid_t allowed) {
       ipc::Report("recvmsg", "client", problem);
       return false;
     }
-    if (!Answer(client, request, allowed)) {
-      ipc::ReportErrno("send", "client");
-      return false;
-    }
+    if (!Answer(client, request, allowed)) return false;
   }
   ipc::ReportErrno("recvmsg", "client");
   return false;
@@ -233,8 +241,8 @@ bool ServeClient(int socket, int number, uid_t allowed) {
   client.process = OpenConnecter(socket, client.connecter.pid);
   printf("client %d: connected by pid %d, uid %u, gid %u\n", number,
          client.connecter.pid, client.connecter.uid, client.connecter.gid);
-  fflush(stdout);
-  const bool all_well = AnswerAll(client, allowed);
+  const bool printed = Flush();
+  const bool all_well = AnswerAll(client, allowed) && printed;
   if (client.process >= 0) close(client.process);
   return all_well;
 }

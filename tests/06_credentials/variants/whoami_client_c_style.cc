@@ -1,5 +1,5 @@
-// Plain C style: one write a request, stdio to read the answers, and a union
-// for the control message.
+// Plain C style: a loop around send, stdio to read the answers, and a union for
+// the control message.
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -17,15 +17,31 @@ static int fail(const char* operation, const char* object) {
   return 1;
 }
 
+static bool send_all(int fd, const char* request) {
+  size_t sent = 0;
+  while (sent < 64) {
+    ssize_t count = send(fd, request + sent, 64 - sent, MSG_NOSIGNAL);
+    if (count < 0) return false;
+    sent += (size_t)count;
+  }
+  return true;
+}
+
 static int answer(FILE* in, const char* text) {
   char got[65] = {0};
-  if (fread(got, 1, 64, in) != 64) {
+  size_t size = 0;
+  do {
+    clearerr(in);
+    errno = 0;
+    size += fread(got + size, 1, 64 - size, in);
+  } while (size < 64 && ferror(in) && errno == EINTR);
+  if (size < 64) {
     ipc::Report("recv", text, "no answer");
     return 1;
   }
   printf("%s: %s\n", text, got);
-  fflush(stdout);
-  return got[0] == 'g' ? 0 : 1;
+  if (fflush(stdout) != 0) return fail("write", "stdout");
+  return strncmp(got, "granted: ", 9) == 0 ? 0 : 1;
 }
 
 int main(int argc, char** argv) {
@@ -35,11 +51,13 @@ int main(int argc, char** argv) {
                   {{"name", &name, "name"}, {"claim", &claim, "uid"}});
   unsigned long uid = 0;
   if (claim != nullptr) {
-    if (*claim == 0 || claim[strspn(claim, "0123456789")] != 0) {
-      ipc::Report("--claim", claim, "must be a number");
+    errno = 0;
+    uid = strtoul(claim, nullptr, 10);
+    if (*claim == 0 || claim[strspn(claim, "0123456789")] != 0 || errno != 0 ||
+        uid > 4294967295) {
+      ipc::Report("--claim", claim, "must be a number of 32 bits");
       return 2;
     }
-    uid = strtoul(claim, nullptr, 10);
   }
 
   struct sockaddr_un address;
@@ -60,7 +78,7 @@ int main(int argc, char** argv) {
   }
   printf("server: pid %ld, uid %lu, gid %lu\n", (long)server.pid,
          (unsigned long)server.uid, (unsigned long)server.gid);
-  fflush(stdout);
+  if (fflush(stdout) != 0) return fail("write", "stdout");
   FILE* in = fdopen(fd, "r");
   setvbuf(in, nullptr, _IONBF, 0);  // The child shall find what is its.
 
@@ -87,17 +105,13 @@ int main(int argc, char** argv) {
     if (sendmsg(fd, &message, MSG_NOSIGNAL) < 0) return fail("sendmsg", claim);
     return answer(in, request);
   }
-  if (send(fd, request, sizeof(request), MSG_NOSIGNAL) < 0) {
-    return fail("sendmsg", request);
-  }
+  if (!send_all(fd, request)) return fail("sendmsg", request);
   int refused = answer(in, request);
   pid_t child = fork();
   if (child < 0) return fail("fork", name);
   if (child == 0) {
     memcpy(request, "child\0", 6);
-    if (send(fd, request, sizeof(request), MSG_NOSIGNAL) < 0) {
-      _exit(fail("sendmsg", request));
-    }
+    if (!send_all(fd, request)) _exit(fail("sendmsg", request));
     _exit(answer(in, request));
   }
   int status;

@@ -6,9 +6,12 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/types/span.h"
 #include "lib/program.h"
@@ -26,6 +29,12 @@ int Failed(const absl::Status& status) {
   return 1;
 }
 
+bool Flush() {
+  if (fflush(stdout) == 0) return true;
+  ipc::ReportErrno("write", "stdout");
+  return false;
+}
+
 int PrintAnswer(int server, const char* text) {
   char answer[kSize + 1] = {};
   const absl::StatusOr<bool> got =
@@ -33,8 +42,7 @@ int PrintAnswer(int server, const char* text) {
   if (!got.ok()) return Failed(got.status());
   if (!*got) return Failed(absl::UnavailableError("recv: no answer"));
   printf("%s: %s\n", text, answer);
-  fflush(stdout);
-  return answer[0] == 'g' ? 0 : 1;
+  return Flush() && absl::StartsWith(answer, "granted: ") ? 0 : 1;
 }
 
 int Ask(int server, std::string text) {
@@ -69,7 +77,9 @@ int main(int argc, char** argv) {
   ipc::ParseFlags(argc, argv,
                   {{"name", &name, "name"}, {"claim", &claim, "uid"}});
   unsigned uid = 0;
-  if (claim && !absl::SimpleAtoi(claim, &uid)) {
+  if (claim && (!absl::ascii_isdigit(claim[0]) ||
+                !absl::ascii_isdigit(claim[strlen(claim) - 1]) ||
+                !absl::SimpleAtoi(claim, &uid))) {
     ipc::Report("--claim", claim, "not a uid");
     return 2;
   }
@@ -84,7 +94,7 @@ int main(int argc, char** argv) {
     return 1;
   }
   printf("server: pid %d, uid %u, gid %u\n", peer.pid, peer.uid, peer.gid);
-  fflush(stdout);
+  if (!Flush()) return 1;
   if (claim) return Claim(server->get(), uid);
   int refused = Ask(server->get(), "parent");
   const pid_t child = fork();

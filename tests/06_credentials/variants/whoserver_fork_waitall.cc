@@ -70,13 +70,13 @@ int Serve(int fd, int number, uid_t allowed) {
   const int pidfd = static_cast<int>(syscall(SYS_pidfd_open, peer.pid, 0));
   printf("client %d: connected by pid %d, uid %u, gid %u\n", number, peer.pid,
          peer.uid, peer.gid);
-  fflush(stdout);
+  bool printed = fflush(stdout) == 0;
   while (true) {
     char text[kSize + 1] = {};
     ucred sender;
     bool mixed;
     const ssize_t got = ReceiveAll(fd, text, kSize, &sender, &mixed);
-    if (got == 0) return 0;
+    if (got == 0) return printed ? 0 : 1;
     if (got < 0) {
       ipc::ReportErrno("recvmsg", "client");
       return 1;
@@ -104,13 +104,17 @@ int Serve(int fd, int number, uid_t allowed) {
       printf(" (pid %d has ended)", peer.pid);
     }
     putchar('\n');
-    fflush(stdout);
+    printed &= fflush(stdout) == 0;
     char answer[kSize + 1] = {};
     snprintf(answer, sizeof(answer), "%s: you are %s",
              granted ? "granted" : "refused", who);
-    if (send(fd, answer, kSize, MSG_NOSIGNAL) != static_cast<ssize_t>(kSize)) {
-      ipc::ReportErrno("send", "client");
-      return 1;
+    for (size_t sent = 0; sent < kSize;) {
+      const ssize_t count = send(fd, answer + sent, kSize - sent, MSG_NOSIGNAL);
+      if (count < 0) {
+        ipc::ReportErrno("send", "client");
+        return 1;
+      }
+      sent += static_cast<size_t>(count);
     }
   }
 }
@@ -140,9 +144,13 @@ int main(int argc, char** argv) {
 
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
-  snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "%s", name);
+  if (strlen(name) >= sizeof(address.sun_path)) {
+    ipc::Report("--name", name, "more than 107 bytes");
+    return 2;
+  }
+  memcpy(address.sun_path + 1, name, strlen(name));
   const socklen_t length = static_cast<socklen_t>(
-      offsetof(sockaddr_un, sun_path) + 1 + strlen(address.sun_path + 1));
+      offsetof(sockaddr_un, sun_path) + 1 + strlen(name));
   const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const int on = 1;
   if (bind(listener, reinterpret_cast<sockaddr*>(&address), length) < 0 ||
@@ -153,8 +161,14 @@ int main(int argc, char** argv) {
   }
   int failures = 0;
   for (int number = 1; number <= clients; ++number) {
-    const int fd = accept(listener, nullptr, nullptr);
-    if (fd < 0) return 1;
+    int fd;
+    do {
+      fd = accept(listener, nullptr, nullptr);
+    } while (fd < 0 && errno == EINTR);
+    if (fd < 0) {
+      ipc::ReportErrno("accept", name);
+      return 1;
+    }
     const pid_t child = fork();
     if (child == 0) _exit(Serve(fd, number, allowed));
     close(fd);

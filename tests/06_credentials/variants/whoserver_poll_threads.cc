@@ -60,6 +60,16 @@ int Next(int fd, char* byte, ucred* author) {
   }
 }
 
+bool SendAll(int fd, const std::string& bytes) {
+  for (size_t sent = 0; sent < bytes.size();) {
+    const ssize_t count =
+        send(fd, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
+    if (count < 0) return false;
+    sent += static_cast<size_t>(count);
+  }
+  return true;
+}
+
 bool Serve(int fd, int number, uid_t allowed) {
   ucred peer = {};
   socklen_t size = sizeof(peer);
@@ -72,9 +82,7 @@ bool Serve(int fd, int number, uid_t allowed) {
   }
   const std::string head = "client " + std::to_string(number) + ": ";
   printf("%sconnected by %s\n", head.c_str(), Ids(peer).c_str());
-  fflush(stdout);
-
-  bool well = true;
+  bool well = fflush(stdout) == 0;
   std::string request;
   ucred author = {}, one = {};
   bool several = false;
@@ -106,11 +114,10 @@ bool Serve(int fd, int number, uid_t allowed) {
     answer += who;
     answer.resize(kSize);
     // The answer first, the line after it.
-    const bool sent =
-        send(fd, answer.data(), kSize, MSG_NOSIGNAL) == ssize_t{kSize};
+    const bool sent = SendAll(fd, answer);
     printf("%s%s, by %s: %s%s\n", head.c_str(), text.c_str(), who.c_str(),
            verdict.c_str(), tail.c_str());
-    fflush(stdout);
+    well &= fflush(stdout) == 0;
     request.clear();
     if (sent) continue;
     ipc::ReportErrno("send", "client");
@@ -177,7 +184,11 @@ int main(int argc, char** argv) {
     AwaitInput(listener);
     const int fd =
         accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0) continue;
+    if (fd < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+    if (fd < 0) {
+      ipc::ReportErrno("accept", name);
+      return 1;
+    }
     bool served = false;
     std::thread([&] { served = Serve(fd, number, allowed); }).join();
     well &= served;
