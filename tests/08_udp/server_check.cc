@@ -4,7 +4,10 @@
 #include <netdb.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <cstdint>
+#include <cstring>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +26,8 @@ namespace {
 
 using harness::Core;
 using harness::DatagramPeer;
+using harness::Fault;
+using harness::Handout;
 using harness::Process;
 using harness::Robust;
 using ipc::SocketAddress;
@@ -34,7 +39,7 @@ TEST_F(Udp, WaitsWhereItSays) {
         "whatever is sent there waits in its queue. A port is in network byte "
         "order, the high byte first. Which one the kernel chose only "
         "getsockname tells.",
-        "handout, step 1; man 7 udp, man 2 getsockname");
+        Handout(1, {3}, "man 7 udp, man 2 getsockname"));
   const harness::OwnPort own(SOCK_DGRAM);
   for (const int port : {0, own.number()}) {
     SocketAddress name;
@@ -56,7 +61,7 @@ TEST_F(Udp, AnswersEachSender) {
         "and sendto takes that name. A socket that is connected to the first "
         "client hears nobody else, and a name that is kept from an earlier "
         "request is somebody else's.",
-        "handout, steps 2 and 3; man 2 recvfrom, man 2 sendto");
+        Handout(3, {4}, "man 2 recvfrom, man 2 sendto"));
   SocketAddress name;
   Process server = StartServer({"--requests=6"}, &name);
   DatagramPeer clients[] = {Open("the first client"), Open("the second client"),
@@ -88,7 +93,7 @@ TEST_F(Udp, RepeatedRequest) {
         "lost, the request or the answer. To the server it is one request: "
         "carried out twice, money would be paid twice. The same answer once "
         "more is what the client waits for.",
-        "handout, step 8");
+        Handout(8, {5}, ""));
   SocketAddress name;
   Process server = StartServer({"--requests=3"}, &name);
   DatagramPeer client = Open();
@@ -114,12 +119,13 @@ TEST_F(Udp, RemembersOlderRequests) {
         "A datagram may take its time, and be overtaken by others. Then the "
         "last sequence number of a client tells nothing: a lower one may be "
         "new, an older one may come again. The last 64 requests are to be "
-        "remembered, whoever's they are.",
-        "handout, step 8 and the contract");
+        "remembered, from all clients together.",
+        Handout(8, {5, 6}, ""));
   SocketAddress name;
   Process server = StartServer({kOpenEnd}, &name);
   DatagramPeer clients[] = {Open("the first client"),
                             Open("the second client")};
+  std::string output = server.PrintsLine();
   // So far from each other that they have the same place in any small table.
   const uint32_t first = RandomNumber();
   const uint32_t firsts[] = {first, first + (1u << 16)};
@@ -128,21 +134,74 @@ TEST_F(Udp, RemembersOlderRequests) {
     // In pairs, the second before the first, and by turns.
     const int who = number / 2 % 2;
     const uint32_t sequence = firsts[who] + number / 4 * 2 + (number % 2 ^ 1);
-    Ask(server, clients[who], name, sequence, texts[number - 1], number);
+    const bool is_new = number > texts.size();
+    if (is_new) texts.push_back(RandomText(6));
+    const std::string& text = texts[number - 1];
+    Ask(server, clients[who], name, sequence, text, number);
+    output += is_new ? New(number, Request(0, text), NameOf(clients[who]))
+                     : Again(number, NameOf(clients[who]));
   };
-  for (uint32_t number = 1; number <= kRemembered; ++number) {
-    texts.push_back(RandomText(6));
-    ask(number);
-  }
+  for (uint32_t number = 1; number <= kRemembered; ++number) ask(number);
   // The first of them twice: that is no reason to forget the second.
   for (uint32_t number : {1, 1, 2, 17, 63, 64, 1}) ask(number);
+  server.Prints(output);
+}
+
+TEST_F(Udp, RemembersTheLastOnes) {
+  About(Core(2), "a new request makes the server forget the oldest one only",
+        "When the memory is full, the new request takes the place of the "
+        "oldest one. To empty the whole memory is to forget requests that may "
+        "still come again.",
+        Handout(8, {6}, ""));
+  SocketAddress name;
+  Process server = StartServer({kOpenEnd}, &name);
+  DatagramPeer client = Open();
+  const uint32_t first = RandomNumber();
+  constexpr uint32_t kMost = 2 * kRemembered + 2;
+  const auto ask = [&](uint32_t number) {
+    Ask(server, client, name, first + number, absl::StrCat(number), number);
+  };
+  for (uint32_t number = 1; number <= kMost; ++number) {
+    ask(number);
+    if (number % kRemembered < 3 && number > 3) ask(number - 1);
+  }
+  for (uint32_t back = 0; back + 4 < kRemembered; back += 5) ask(kMost - back);
+}
+
+TEST_F(Udp, EndsAfterTheLast) {
+  About(Core(2), "after N different requests it takes no more",
+        "--requests=N says how many it answers. The Nth answer is the last "
+        "one, whatever waits in the queue: the clients of the others must hear "
+        "that nobody is there.",
+        Handout(3, {4}, ""));
+  SocketAddress name;
+  Process server = StartServer({"--requests=3"}, &name);
+  DatagramPeer client = Open();
+  std::string output = server.PrintsLine();
+  server.Stop();
+  const uint32_t first = RandomNumber();
+  std::string answers[3];
+  for (uint32_t i = 0; i < 8; ++i) {
+    const std::string text = RandomText(5 + i);
+    const std::string request = Request(first + i, text);
+    client.SendTo(name, request, Shown(request));
+    if (i >= 3) continue;
+    answers[i] = Pack(first + i, i + 1, text);
+    output += New(i + 1, request, NameOf(client));
+  }
+  server.Continue();
+  for (const std::string& answer : answers) {
+    Receives(server, client, name, answer);
+  }
+  server.Exits(0, output);
+  server.Expect(!Waits(client), "3 answers, and no more", "a 4th answer came");
 }
 
 TEST_F(Udp, ForgetsAtLast) {
   About(Robust(1), "not all requests are remembered for ever",
         "Names and sequence numbers cost a server memory, and the network has "
         "no end of them. Some requests back, nobody asks again any more.",
-        "handout, step 8 and the contract");
+        Handout(8, {6}, ""));
   SocketAddress name;
   Process server = StartServer({kOpenEnd}, &name);
   DatagramPeer client = Open();
@@ -167,7 +226,7 @@ TEST_F(Udp, WhoseSequence) {
         "Each client counts for itself, so the number alone says nothing: a "
         "request is known by it and by the name of who sent it, the address "
         "and the port.",
-        "handout, step 8");
+        Handout(8, {5}, ""));
   SocketAddress name;
   Process server = StartServer({"--requests=4"}, &name);
   DatagramPeer one = Open("the first client");
@@ -187,7 +246,7 @@ TEST_F(Udp, AnySequence) {
         "The client chooses it. After 0xffffffff comes 0, and less than the "
         "last one is not older than the last one. In an int, half of them are "
         "negative.",
-        "handout, steps 2 and 8");
+        Handout(8, {1, 5}, ""));
   SocketAddress name;
   Process server = StartServer({"--requests=6"}, &name);
   DatagramPeer client = Open();
@@ -204,7 +263,7 @@ TEST_F(Udp, AnyText) {
         "A datagram ends where it ends: recvfrom returns its length. A NUL in "
         "it is a byte like any other, none follows it, and behind it the "
         "buffer has the rest of a longer one.",
-        "handout, step 2");
+        Handout(2, {1, 2}, "man 2 recvfrom"));
   SocketAddress name;
   Process server = StartServer({"--requests=4"}, &name);
   DatagramPeer client = Open();
@@ -223,7 +282,7 @@ TEST_F(Udp, LargestRequest) {
         "UDP over IPv4 carries up to 65507 bytes in one datagram. What does "
         "not fit in your buffer is cut off, and recvfrom does not say so: the "
         "rest is lost.",
-        "handout, step 2; man 2 recv, MSG_TRUNC");
+        Handout(2, {12}, "man 2 recv, MSG_TRUNC"));
   SocketAddress name;
   Process server = StartServer({"--requests=3"}, &name);
   DatagramPeer client = Open();
@@ -237,27 +296,75 @@ TEST_F(Udp, LargestRequest) {
 }
 
 TEST_F(Udp, NotARequest) {
-  About(Core(2), "what is no request is told, not answered, and ends nothing",
-        "Whoever has the address can send anything: nothing at all, less than "
-        "a header, an answer. Look at the length before you look at the "
-        "header. recvfrom returning 0 is an empty datagram, not an end.",
-        "handout, step 2 and the contract");
+  About(Core(3), "what is not a request is reported, and not answered",
+        "Any program can send anything: nothing at all, less than a header, an "
+        "answer. Look at the length before you look at the header. recvfrom "
+        "returning 0 is an empty datagram, not an end. `number` is unsigned "
+        "and has 32 bits: compare all of them with 0.",
+        Handout(2, {7}, "man 2 recvfrom"));
   SocketAddress name;
   Process server = StartServer({"--requests=2"}, &name);
   DatagramPeer client = Open();
-  const std::string text = RandomText(20), request = Request(7, text);
+  std::string output = server.PrintsLine();
+  int bad = 0;
+  const auto send = [&](const std::string& bytes) {
+    client.SendTo(name, bytes, Shown(bytes));
+    ++bad;
+  };
+  const uint32_t first = RandomNumber();
+  const std::string text = RandomText(20), request = Request(first, text);
   // First, while its buffer is empty, and then after a request.
-  client.SendTo(name, request.substr(0, 7), "7 bytes");
-  client.SendTo(name, "", "a datagram of 0 bytes");
-  Ask(server, client, name, 6, RandomText(30), 1);
-  client.SendTo(name, request.substr(0, 4), "4 bytes");
-  const std::string answer = Pack(8, RandomNumber(1), text);
-  client.SendTo(name, answer, Shown(answer));
-  const std::string small = Pack(9, 1 << 24, text);
-  client.SendTo(name, small, Shown(small));
-  Ask(server, client, name, 7, text, 2);
-  server.Exits(1);
-  ExpectErrors(server, 5);
+  for (const int size : {7, 0, 4}) send(request.substr(0, size));
+  const std::string longer = RandomText(30);
+  Ask(server, client, name, first + 1, longer, 1);
+  output += New(1, Request(0, longer), NameOf(client));
+  for (const int size : {0, 1, 3, 4, 7}) send(request.substr(0, size));
+  for (const uint32_t number :
+       {1u, 0x100u, 0x10000u, 0x1000000u, 0x80000000u, 0xffffffffu}) {
+    send(Pack(first, number, text));
+  }
+  Ask(server, client, name, first, text, 2);
+  output += New(2, request, NameOf(client));
+  server.Exits(1, output);
+  ExpectErrors(server, bad);
+}
+
+TEST_F(Udp, OneThatIsNotARequest) {
+  About(Core(2), "one datagram that is not a request makes the status 1",
+        "Exit status 0 says that all went well. The server remembers until its "
+        "end that it has seen something else than a request, how often it was "
+        "and whatever comes after it.",
+        Handout(2, {7, 25}, "man 3 exit"));
+  DatagramPeer client = Open();
+  const uint32_t sequence = RandomNumber();
+  const std::string text = RandomText(20);
+  for (const std::string& bad :
+       {Request(sequence, "").substr(0, 7), std::string(),
+        Pack(sequence, RandomNumber(1), text)}) {
+    Part(absl::StrCat("a datagram of ", Bytes(bad.size())));
+    SocketAddress name;
+    Process server = StartServer({}, &name);
+    client.SendTo(name, bad, Shown(bad));
+    Ask(server, client, name, sequence, text, 1);
+    server.Exits(1);
+    ExpectErrors(server, 1);
+  }
+  Part("two datagrams that are not requests, or 256");
+  for (const int count : {2, 256}) {
+    SocketAddress name;
+    Process server = StartServer({}, &name);
+    Step(absl::StrCat("a client sends ", count, " times 3 bytes"));
+    for (int i = 0; i < count; ++i) {
+      client.SendTo(name, "bad", "");
+      // The queue has no room for all of them.
+      if (i % 16 != 0) continue;
+      server.ComesDownTo(0, "bytes that it has not read",
+                         [&] { return Unread(name); });
+    }
+    Ask(server, client, name, sequence, text, 1);
+    server.Exits(1);
+    ExpectErrors(server, count);
+  }
 }
 
 TEST_F(Udp, ClientIsGone) {
@@ -266,7 +373,7 @@ TEST_F(Udp, ClientIsGone) {
         "ICMP. A UDP socket is told only of errors of the one it is connected "
         "to: this one, which is connected to nobody, hears nothing, and has "
         "nothing to report.",
-        "handout, steps 3 and 4; man 7 udp");
+        Handout(3, {9}, "man 7 udp"));
   SocketAddress name;
   Process server = StartServer({"--requests=3"}, &name);
   std::string output = server.PrintsLine();
@@ -293,7 +400,7 @@ TEST_F(Udp, AnswerCannotBeSent) {
         "firewall forbids it. That is one client's misfortune: say so, and "
         "serve the others. Its request has been carried out all the same, and "
         "is known if it comes again.",
-        "handout, steps 3 and 8; man 2 sendto");
+        Handout(3, {8}, "man 2 sendto"));
   Process server = StartFailingOnce({"sendto", "sendmsg"}, ENETUNREACH,
                                     "server", {"--requests=2"});
   const SocketAddress name = server.ReceivesOnUdp();
@@ -314,7 +421,7 @@ TEST_F(Udp, LosesSome) {
         "The loopback network loses nothing, so you have to do it yourself: a "
         "request that is lost was never there; an answer that is lost has been "
         "given, and its request been carried out.",
-        "handout, step 6 and the contract");
+        Handout(6, {10}, ""));
   SocketAddress name;
   Process server = StartServer({"--requests=3", "--lose=3"}, &name);
   DatagramPeer client = Open();
@@ -345,12 +452,60 @@ TEST_F(Udp, LosesSome) {
   server.Expect(!Waits(client), "no answer comes: both were lost", "one came");
 }
 
+TEST_F(Udp, LosesEveryKth) {
+  About(Robust(2), "--lose counts whatever comes and whatever goes",
+        "All datagrams are counted with one count: those that come, be they "
+        "requests or not, and all answers, those to repeated requests too. "
+        "With K = 1 none comes through. What is lost when it comes was never "
+        "there: the server does not look at it.",
+        Handout(6, {10}, ""));
+  DatagramPeer client = Open();
+  const std::string who = NameOf(client);
+  for (const int lose : {1, 2, 3, 4, 5, 7}) {
+    Part(absl::StrCat("with --lose=", lose));
+    SocketAddress name;
+    Process server =
+        StartServer({kOpenEnd, absl::StrCat("--lose=", lose)}, &name);
+    std::string output = server.PrintsLine();
+    const uint32_t first = RandomNumber();
+    uint32_t answered = 0, numbers[3] = {};
+    int datagrams = 0, errors = 0;
+    // Requests 0, 1 and 2, each more than once, and what is not a request.
+    for (const int which : {0, 0, -1, 1, 0, 1, -1, -1, 2, 1, 2, 0, 2, 2, 1}) {
+      const std::string text = RandomText(which < 0 ? 5 : 9 + which);
+      const std::string bytes =
+          which < 0 ? text : Request(first + which, "abc");
+      client.SendTo(name, bytes, Shown(bytes));
+      const std::string lost = absl::StrCat("lost ", Bytes(bytes.size()));
+      if (++datagrams % lose == 0) {
+        output += absl::StrCat(lost, " from ", who, "\n");
+      } else if (which < 0) {
+        ++errors;
+      } else {
+        uint32_t& number = numbers[which];
+        output += number ? Again(number, who) : New(answered + 1, bytes, who);
+        if (!number) number = ++answered;
+        if (++datagrams % lose == 0) {
+          output += absl::StrCat(lost, " to ", who, "\n");
+        } else {
+          Receives(server, client, name, Pack(first + which, number, "abc"));
+        }
+      }
+      server.Prints(output);
+    }
+    server.FallsAsleep();
+    server.Prints(output);
+    server.Expect(!Waits(client), "a lost answer is not sent", "it came");
+    ExpectErrors(server, errors);
+  }
+}
+
 TEST_F(Udp, KnowsUnanswered) {
   About(Robust(1), "a request whose answer was lost is known, too",
         "A lost answer is why most requests come again. So a request is to be "
         "remembered when it is carried out, not when its answer is on its way: "
         "or just the one that comes again is carried out twice.",
-        "handout, step 8 and the contract");
+        Handout(8, {10}, ""));
   SocketAddress name;
   Process server = StartServer({"--requests=2", "--lose=2"}, &name);
   DatagramPeer client = Open();
@@ -377,7 +532,7 @@ TEST_F(Udp, Interrupted) {
         "A call that waits returns -1 with EINTR when a signal comes and has a "
         "handler. Nothing has failed: call it again. A server must not end by "
         "it, nor an answer get lost.",
-        "handout, step 2; man 7 signal, \"Interruption of system calls\"");
+        Handout(2, {12}, "man 7 signal, \"Interruption of system calls\""));
   Process server = StartInterrupted("server", {"--requests=6"});
   const SocketAddress name = server.ReceivesOnUdp();
   DatagramPeer client = Open();
@@ -393,7 +548,7 @@ TEST_F(Udp, RefusesTakenPort) {
         "to one port, and the last of them gets what is sent there. The first "
         "server hears nothing more, and nobody is told. UDP has no TIME-WAIT, "
         "so there is nothing to be gained by it.",
-        "handout, step 1; man 7 socket, man 7 udp");
+        Handout(1, {11, 26}, "man 7 socket, man 7 udp"));
   SocketAddress name;
   StartServer({}, &name);
   Start("server", {absl::StrCat("--port=", name.port())})
@@ -409,19 +564,113 @@ TEST_F(Udp, DualStack) {
       "unless IPV6_V6ONLY is set. Its default is a setting of the machine, "
       "so a program that cares sets it, before bind. Who came by IPv6 and who "
       "by IPv4 are two, with the same port as well.",
-      "lab 07, step 9; man 7 ipv6, IPV6_V6ONLY");
+      Handout(1, {11}, "man 7 ipv6, IPV6_V6ONLY"));
   if (!Has("::1")) Skip("this machine has no IPv6");
   SocketAddress name;
   Process server = StartServer({"--address=::", "--requests=2"}, &name);
+  std::string output = server.PrintsLine();
+  const std::string text = RandomText(20);
   const uint32_t sequence = RandomNumber();
   DatagramPeer one = Open("an IPv6 client", "::1");
-  Ask(server, one, *SocketAddress::Ip("::1", name.port()), sequence,
-      RandomText(20), 1);
+  Ask(server, one, *SocketAddress::Ip("::1", name.port()), sequence, text, 1);
   DatagramPeer two = Open("an IPv4 client, with the port of that,", "127.0.0.2",
                           AddressOf(one).port());
-  Ask(server, two, *SocketAddress::Ip(kLoopback, name.port()), sequence,
-      RandomText(20), 2);
-  server.Exits(0);
+  Ask(server, two, *SocketAddress::Ip(kLoopback, name.port()), sequence, text,
+      2);
+  const std::string request = Request(0, text);
+  server.Exits(0, absl::StrCat(output, New(1, request, NameOf(one)),
+                               New(2, request,
+                                   absl::StrCat("[::ffff:127.0.0.2]:",
+                                                AddressOf(two).port()))));
+}
+
+TEST_F(Udp, ServesAtAddress) {
+  About(Core(1), "it waits at --address, and there only",
+        "bind takes the address that clients must use: pass on the one that "
+        "you were given. 0.0.0.0 is all addresses of the machine: at that, "
+        "everybody reaches the server, whom it was not meant for, too.",
+        Handout(1, {3}, "man 2 bind, man 7 ip"));
+  SocketAddress name;
+  Process server = StartServer({"--address=127.0.0.5"}, &name);
+  const SocketAddress expected = *SocketAddress::Ip("127.0.0.5", name.port());
+  server.Expect(name.ToString() == expected.ToString(),
+                "it waits at " + expected.ToString(), "at " + name.ToString());
+  server.Prints(Waiting(expected));
+}
+
+TEST_F(Udp, NamesInNumbers) {
+  About(Robust(1), "a client's name is printed in numbers",
+        "getnameinfo looks names up, unless it is told not to: a port that is "
+        "in /etc/services gets a name without NI_NUMERICSERV, an address "
+        "without NI_NUMERICHOST.",
+        Handout(1, {4}, "man 3 getnameinfo"));
+  // A port that has a name, and no other program has.
+  std::optional<DatagramPeer> client;
+  setservent(1);
+  while (const servent* service = getservent()) {
+    const int port = ntohs(static_cast<uint16_t>(service->s_port));
+    if (strcmp(service->s_proto, "udp") != 0 || port < 1024) continue;
+    const auto address = *SocketAddress::Ip("127.0.0.7", port);
+    if (!ipc::Bind(address, SOCK_DGRAM).ok()) continue;
+    client = OpenDatagram(address, "a client");
+    break;
+  }
+  endservent();
+  if (!client) Skip("this machine has no named UDP port that is free");
+  if (over()) return;
+  SocketAddress name;
+  Process server = StartServer({}, &name);
+  const std::string line = server.PrintsLine();
+  const std::string request = Request(RandomNumber(), RandomText(9));
+  client->SendTo(name, request, Shown(request));
+  server.Exits(0, line + New(1, request, NameOf(*client)));
+}
+
+TEST_F(Udp, ServerCannotPrint) {
+  About(Robust(1), "a line of the server that cannot be printed is a failure",
+        "printf and fflush say whether they have printed. A disk may be full. "
+        "Status 0 would mean that all was printed.",
+        Handout(3, {22, 25}, "man 3 fflush, man 2 write"));
+  // Each write: a program may print by a process or a thread of its own.
+  std::vector<Fault> faults;
+  for (int i = 1; i <= 4; ++i) {
+    faults.push_back(Fault::Fail({"write", "writev"}, i, ENOSPC));
+    faults.back().output = true;
+    faults.back().on = {harness::DescriptorKind::kPipe};
+  }
+  Process server = StartWithFaults(faults, "server", {});
+  const SocketAddress name = server.ReceivesOnUdp();
+  DatagramPeer client = Open();
+  const std::string request = Request(RandomNumber(), RandomText(20));
+  client.SendTo(name, request, Shown(request));
+  server.Exits(1);
+}
+
+TEST_F(Udp, ServerWhateverHappens) {
+  About(Robust(2), "the server does its work whatever its system calls return",
+        "A call may be interrupted or fail. Here the checker makes that "
+        "happen, to one call at a time.",
+        Handout(2, {12, 25, 26}, "man 7 signal"));
+  harness::SweepOptions options;
+  // An answer that cannot be sent is for AnswerCannotBeSent.
+  options.errors = {{"socket", EMFILE, {}}, {"bind", EACCES, {}}};
+  options.interrupted = {"recv", "recvmsg", "recvmmsg", "read",      "send",
+                         "poll", "sendmsg", "select",   "epoll_wait"};
+  Sweep(
+      "server",
+      [&](const Starter& start) {
+        Process server = start({"--requests=2"}, "/dev/null");
+        const SocketAddress name = server.ReceivesOnUdp();
+        DatagramPeer client = Open();
+        std::string output = Waiting(name);
+        for (uint32_t number = 1; number <= 2; ++number) {
+          const std::string text = RandomText(9);
+          Ask(server, client, name, number, text, number);
+          output += New(number, Request(0, text), NameOf(client));
+        }
+        server.Exits(0, output);
+      },
+      options);
 }
 
 }  // namespace

@@ -24,8 +24,10 @@ namespace {
 
 using harness::Core;
 using harness::DatagramPeer;
+using harness::Handout;
 using harness::Process;
 using harness::Robust;
+using harness::WholeHandout;
 using ipc::SocketAddress;
 
 TEST_F(Udp, Transcript) {
@@ -34,7 +36,7 @@ TEST_F(Udp, Transcript) {
         "sent it; the client must send its requests, each after the answer to "
         "the last one, and print the answers. They are your server and your "
         "client here, both.",
-        "handout, steps 1 to 5");
+        WholeHandout({4, 5, 13, 14, 15}));
   SocketAddress name;
   Process server = StartServer({"--requests=2"}, &name);
   const std::string one = RandomText(20), two = RandomText(7);
@@ -53,7 +55,7 @@ TEST_F(Udp, WaitsQuietly) {
         "recvfrom waits by itself until there is something, and poll until "
         "there is or the time is up. A socket that does not block, asked again "
         "and again, keeps a processor busy with nothing.",
-        "handout, steps 2 and 5; man 2 recvfrom, man 2 poll");
+        Handout(2, {23}, "man 2 recvfrom, man 2 poll"));
   SocketAddress name;
   Process server = StartServer({kOpenEnd}, &name);
   DatagramPeer client = Open();
@@ -74,7 +76,7 @@ TEST_F(Udp, CloseOnExec) {
         "Descriptors survive exec unless told not to. A helper program that "
         "has the socket keeps the port taken, and may receive what was meant "
         "for you. SOCK_CLOEXEC for socket.",
-        "handout, step 1; man 2 socket");
+        Handout(1, {24}, "man 2 socket"));
   SocketAddress name;
   Process server = StartServer({kOpenEnd}, &name);
   DatagramPeer client = Open(), host = OpenHost();
@@ -91,7 +93,7 @@ TEST_F(Udp, StaysInItsMemory) {
         "The largest datagram fills its buffer and leaves no room for a NUL; "
         "of a short one the header is not all there. The length of a text is "
         "that of the datagram less 8, if it has as many.",
-        "handout, steps 2 and 7");
+        Handout(2, {7, 19, 21}, ""));
   SocketAddress name;
   Process server = StartServer({kOpenEnd}, &name, /*sanitized=*/true);
   DatagramPeer client = Open();
@@ -119,7 +121,7 @@ TEST_F(Udp, Ipv6) {
         "sockaddr_in6 has 28 bytes, sockaddr_in 16. getaddrinfo makes the "
         "right one of either, and sockaddr_storage holds both, also what "
         "recvfrom tells.",
-        "handout, step 1; lab 07, step 9");
+        Handout(1, {3, 13}, "man 3 getaddrinfo, man 7 ipv6"));
   if (!Has("::1")) Skip("this machine has no IPv6");
   SocketAddress name;
   Process server = StartServer({"--address=::1", "--requests=2"}, &name);
@@ -144,18 +146,33 @@ TEST_F(Udp, RefusesBadUsage) {
         "A port has 16 bits. atoi makes 0 of a word, and getaddrinfo 4464 of "
         "70000, and 0, any port, of 65536. Look at the number before you pass "
         "it on.",
-        "the contract in the handout");
+        Handout(1, {25}, ""));
   const struct {
     const char* program;
     std::string flag;
-  } calls[] = {{"server", "--port=65536"},  {"server", "--port=http"},
-               {"server", "--port=-1"},     {"server", "--requests=0"},
-               {"server", "--lose=x"},      {"client", "--port=0"},
-               {"client", "--port=70000"},  {"client", "--timeout=soon"},
-               {"client", "--no-such-flag"}};
+  } calls[] = {{"server", "--port=65536"},    {"server", "--port=http"},
+               {"server", "--port=-1"},       {"server", "--port="},
+               {"server", "--port=80x"},      {"server", "--port=4294967376"},
+               {"server", "--port=70000"},    {"server", "--requests=0"},
+               {"server", "--requests=many"}, {"server", "--requests=-1"},
+               {"server", "--lose=x"},        {"server", "--lose=0"},
+               {"server", "argument"},        {"server", "--no-such-flag"},
+               {"client", "--port=0"},        {"client", "--port=70000"},
+               {"client", "--port="},         {"client", "--port=65536"},
+               {"client", "--port=80x"},      {"client", "--port=4294967376"},
+               {"client", "--timeout=soon"},  {"client", "--timeout=0"},
+               {"client", "--timeout=-1"},    {"client", "--tries=0"},
+               {"client", "--tries=x"},       {"client", "--no-such-flag"}};
   for (const auto& [program, flag] : calls) {
-    Start(program, {flag}).Refuses({}, /*status=*/2);
+    Part(absl::StrCat(program, " ", flag));
+    // Nothing else is wrong.
+    std::vector<std::string> args = {flag};
+    if (std::string(program) == "client" && !absl::StartsWith(flag, "--port")) {
+      args.push_back("--port=9");
+    }
+    Start(program, args).Refuses({}, /*status=*/2);
   }
+  Part("client without --port");
   Start("client", {}).Refuses({}, /*status=*/2);
 }
 

@@ -15,9 +15,12 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "lib/socket.h"
 #include "lib/socket_address.h"
 #include "tests/support/check.h"
+#include "tests/support/proc.h"
 #include "tests/support/story.h"
 
 constexpr size_t kHeaderSize = 8;
@@ -194,6 +197,53 @@ class Udp : public harness::Check {
     });
     client.Expect(printed(), "it has printed " + harness::Escaped(output, 200),
                   harness::Difference(output, client.out()));
+  }
+
+  static std::vector<std::string> DeadlineArgs(const std::string& text) {
+    return {"--timeout=50", "--tries=7", text};
+  }
+
+  // A client with these, to which `count` useless datagrams come late in a
+  // wait, asks again before that wait could have begun anew. How late it does
+  // nobody can promise. So once in six waits is enough: a client that waits
+  // anew never does.
+  void AsksAgainInTime(harness::Process client, harness::DatagramPeer& host,
+                       const std::string& text, int count, const char* what) {
+    ipc::SocketAddress from;
+    const std::string request = RequestWith(client, host, text, &from);
+    const std::string old = Pack(SequenceOf(request) - 1, 1, "old");
+    constexpr auto kRounding = absl::Milliseconds(3);
+    auto wait = absl::Milliseconds(50);
+    bool in_time = false;
+    for (int i = 0; i < 6 && !in_time && !over(); ++i, wait *= 2) {
+      const auto late = absl::Now() + wait / 2;
+      client.ComesDownTo(0, "waits",
+                         [&] { return absl::Now() < late ? 1 : 0; });
+      const auto sent = absl::Now();
+      for (int j = 0; j < count; ++j) {
+        host.SendTo(from, old, j == 0 ? what : "");
+        client.ComesDownTo(0, "bytes that it has not read",
+                           [&] { return Waits(host) ? 0 : Unread(from); });
+      }
+      // Only while it has not asked again they came in time.
+      const bool matters = !Waits(host);
+      NextRequest(host, &from, "the request again");
+      in_time = matters && absl::Now() - sent < wait - kRounding;
+    }
+    client.Expect(in_time, "it asks again when its time is over",
+                  "it waits for the whole time once more, after each of these");
+    host.SendTo(from, Pack(SequenceOf(request), 1, text), "the answer");
+    client.Exits(0);
+  }
+
+  // How many bytes wait for the UDP socket at `name`.
+  static int Unread(const ipc::SocketAddress& name) {
+    for (const harness::IpSocket& socket : harness::UdpSockets()) {
+      if (socket.local.ToString() == name.ToString()) {
+        return static_cast<int>(socket.unread);
+      }
+    }
+    return 0;
   }
 
   // What the client prints first.
