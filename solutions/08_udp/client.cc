@@ -202,5 +202,9 @@ int main(int argc, char** argv) {
   const bool all_well =
       AskAll(server, argv + first, argc - first, timeout_ms, tries);
   close(server);
+  if (ferror(stdout)) {
+    ipc::Report("write", "stdout", "a line could not be printed");
+    return 1;
+  }
   return all_well ? 0 : 1;
 }

@@ -206,5 +206,9 @@ int main(int argc, char** argv) {
   fflush(stdout);
   const bool all_well = Server(socket, lose).Serve(requests);
   close(socket);
+  if (ferror(stdout)) {
+    ipc::Report("write", "stdout", "a line could not be printed");
+    return 1;
+  }
   return all_well ? 0 : 1;
 }

@@ -283,7 +283,8 @@ std::string DatagramPeer::Receive(absl::string_view what,
         return size >= 0;
       },
       fd_.get(), POLLIN);
-  if (check_->over()) return received;
+  // In a sweep a check goes on where a program may have failed.
+  if (check_->over() || size < 0) return received;
   received.resize(size);
   from->FillBy([&](sockaddr* address, socklen_t* length) {
     return recvfrom(fd_.get(), &received[0], received.size(), 0, address,

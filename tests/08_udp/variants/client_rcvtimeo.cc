@@ -128,5 +128,9 @@ int main(int argc, char** argv) {
       return 1;
     }
   }
+  if (ferror(stdout)) {
+    ipc::Report("printf", "stdout", "a line could not be printed");
+    return 1;
+  }
   return 0;
 }

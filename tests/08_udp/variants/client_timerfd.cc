@@ -61,6 +61,8 @@ class Client {
       : server_(server),
         clock_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)),
         epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+    if (clock_ < 0) Die("timerfd_create");
+    if (epoll_ < 0) Die("epoll_create1");
     for (int fd : {server_, clock_}) {
       epoll_event event = {};
       event.events = EPOLLIN;
@@ -139,6 +141,7 @@ int main(int argc, char** argv) {
     return 1;
   }
   const int server = socket(address->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (server < 0) Die("socket");
   if (connect(server, address->ai_addr, address->ai_addrlen) < 0) {
     Die("connect");
   }
@@ -159,6 +162,10 @@ int main(int argc, char** argv) {
       printf("no answer to request %d, again\n", i - first + 1);
       fflush(stdout);
     }
+  }
+  if (ferror(stdout)) {
+    ipc::Report("printf", "stdout", "a line could not be printed");
+    return 1;
   }
   return 0;
 }

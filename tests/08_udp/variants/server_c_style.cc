@@ -175,5 +175,9 @@ int main(int argc, char** argv) {
     struct pollfd waiting = {fd, POLLIN, 0};
     if (poll(&waiting, 1, -1) > 0 && !Serve(fd)) all_well = 0;
   }
+  if (ferror(stdout)) {
+    ipc::Report("printf", "stdout", "a line could not be printed");
+    return 1;
+  }
   return all_well ? 0 : 1;
 }

@@ -52,6 +52,7 @@ ipc::UniqueFd Bind(const char* host, const char* port) {
     exit(1);
   }
   ipc::UniqueFd fd(socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (fd.get() < 0) Die("socket", host);
   const int off = 0;
   if (found->ai_family == AF_INET6) {
     setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
@@ -164,6 +165,10 @@ int main(int argc, char** argv) {
       ipc::ReportErrno("sendto", who.c_str());
       status = 1;
     }
+  }
+  if (ferror(stdout)) {
+    ipc::Report("printf", "stdout", "a line could not be printed");
+    return 1;
   }
   return status;
 }
