@@ -1,5 +1,6 @@
 // Sends each of its arguments as one datagram to the server on a UNIX datagram
 // socket, and prints the replies.
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -100,6 +101,7 @@ int main(int argc, char** argv) {
     return 2;
   }
 
+  signal(SIGPIPE, SIG_IGN);  // A stdout that nobody reads is EPIPE.
   const ipc::UniqueFd client = OpenClient(path, timeout_ms);
   if (!client.valid()) return 1;
   for (int i = first; i < argc; ++i) {
@@ -113,10 +115,13 @@ int main(int argc, char** argv) {
     if (answered) {
       fwrite(reply, 1, size, stdout);  // A reply may have NULs in it.
       putchar('\n');
-      fflush(stdout);
     }
     free(reply);
     if (!answered) return 1;
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+      ipc::ReportErrno("print", path);
+      return 1;
+    }
   }
   return 0;
 }

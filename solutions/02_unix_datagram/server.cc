@@ -171,7 +171,7 @@ void Capitalize(char* data, size_t size) {
 }
 
 // Serves one datagram. 1 if it was answered or cannot be, 0 if the answer was
-// lost, -1 if nothing more can be received.
+// lost, -1 if nothing more can be received or printed.
 int Serve(int server, char* buffer, size_t size) {
   Sender sender;
   char name[sizeof(sockaddr_un)];
@@ -185,7 +185,11 @@ int Serve(int server, char* buffer, size_t size) {
   printf("%zd bytes from %s", count, name);
   if (kept < static_cast<size_t>(count)) printf(", cut to %zu", kept);
   printf("\n");
-  fflush(stdout);  // stdout to a pipe or a file would keep it back.
+  // stdout to a pipe or a file would keep it back.
+  if (fflush(stdout) != 0 || ferror(stdout)) {
+    ipc::ReportErrno("print", "stdout");
+    return -1;
+  }
 
   if (!sender.named()) return 1;
   Capitalize(buffer, kept);
@@ -210,6 +214,7 @@ int main(int argc, char** argv) {
     ipc::ReportErrno("new", "--size", ENOMEM);
     return 1;
   }
+  signal(SIGPIPE, SIG_IGN);  // A stdout that nobody reads is EPIPE.
   const ipc::UniqueFd server = OpenServer(path);
   if (!server.valid()) return 1;
   int status = 0;

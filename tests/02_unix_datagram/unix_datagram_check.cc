@@ -157,6 +157,18 @@ class UnixDatagram : public harness::Check {
     if (!over()) Step("it received that from " + from.ToString());
     return from;
   }
+
+  // `client`, whose socket was bound to `name`, has failed: it has sent nothing
+  // more to `host` and left no file.
+  void EndedAtFirstFailure(DatagramPeer& host, Process& client,
+                           const SocketAddress& name) {
+    client.Expect(recv(host.fd(), nullptr, 0, MSG_DONTWAIT) < 0,
+                  "no message after the first failure", "another one came");
+    const std::string path(name.path());
+    client.Expect(path.empty() || access(path.c_str(), F_OK) < 0,
+                  "no file is left of a client that has failed",
+                  path + " is still there");
+  }
 };
 
 // The transcript
@@ -199,8 +211,10 @@ TEST_F(UnixDatagram, KeepsBoundaries) {
   DatagramPeer client = ClientAt(path);
   std::vector<std::string> texts;
   std::string lines;
-  for (int i = 0; i < 5; ++i) {
-    texts.push_back(RandomText(i == 2 ? 1024 : RandomNumber(2, 1023)));
+  for (size_t size : {RandomNumber(2, 1023), size_t{1}, size_t{1024},
+                      size_t{255}, size_t{256}}) {
+    texts.push_back(RandomText(size));
+    const size_t i = texts.size() - 1;
     lines += Line(texts[i].size(), path);
     client.SendTo(SocketPath(), texts[i], Bytes(texts[i].size()));
   }
@@ -346,6 +360,9 @@ TEST_F(UnixDatagram, UnnamedSender) {
   Ask(client, RandomText(10));
   server.Exits(0, Line(7, "(unnamed)") + Line(8, path) + Line(9, "(unnamed)") +
                       Line(10, path));
+  server.Expect(server.err().empty(),
+                "nothing on stderr: a sender without a name is not a failure",
+                harness::Escaped(server.err()));
 }
 
 TEST_F(UnixDatagram, SilentClient) {
@@ -377,6 +394,96 @@ TEST_F(UnixDatagram, SilentClient) {
                 server.err().empty() ? "nothing on stderr" : server.err());
 }
 
+TEST_F(UnixDatagram, LostAtOnce) {
+  About(Core(2), "an answer that does not fit is lost at once",
+        "The client's queue is full. sendto with MSG_DONTWAIT fails at once: "
+        "EAGAIN. A server that waits, tries again or leaves the answer to a "
+        "thread sends it when there is room, and others wait meanwhile.",
+        "handout, step 7; man 2 send");
+  const int limit = QueueLimit();
+  if (limit > 100) Skip("max_dgram_qlen is too large");
+  Process server = StartServer({absl::StrCat("--datagrams=", limit + 3)});
+  const std::string path = scratch().File("slow");
+  DatagramPeer slow = ClientAt(path, "a client that reads late");
+  std::string lines;
+  Step(absl::StrCat("it sends ", limit + 2, " requests of 20 bytes"));
+  for (int i = 0; i < limit + 2 && !over(); ++i) {
+    slow.SendTo(SocketPath(), RandomText(20), "");
+    lines += Line(20, path);
+  }
+  server.Prints(lines);
+  server.FallsAsleep();  // Having tried to send the last answer.
+  int answers = 0;
+  while (recv(slow.fd(), nullptr, 0, MSG_DONTWAIT) >= 0) ++answers;
+  Step(absl::StrCat("it reads ", harness::Count(answers, "answer")));
+  const std::string other_path = scratch().File("other");
+  DatagramPeer other = ClientAt(other_path, "another client");
+  Ask(other, RandomText(21));
+  server.Exits(1, lines + Line(21, other_path));
+}
+
+TEST_F(UnixDatagram, ManyDatagrams) {
+  About(Core(1), "the three-hundredth datagram is served as the first",
+        "A counter of 8 bits begins anew at 256, and a descriptor that is not "
+        "closed after each datagram is one more each time.",
+        "handout, steps 2 and 4");
+  Process server = StartServer({"--datagrams=300"});
+  const std::string path = scratch().File("client");
+  DatagramPeer client = ClientAt(path);
+  int sockets = 0;
+  std::string lines;
+  Step("it sends 300 datagrams of 10 bytes, one after the other");
+  const std::string text = RandomText(10);
+  for (int i = 0; i < 300 && !over(); ++i) {
+    if (i == 299) {
+      server.FallsAsleep();
+      server.ComesDownTo(sockets, "open sockets, as after the first answer",
+                         [&] { return CountSockets(server.pid()); });
+    }
+    client.SendTo(SocketPath(), text, "");
+    SocketAddress from;
+    client.Receive("an answer", &from);
+    lines += Line(10, path);
+    if (i == 0) {
+      server.FallsAsleep();
+      sockets = CountSockets(server.pid());
+    }
+  }
+  server.Exits(0, lines);
+}
+
+TEST_F(UnixDatagram, LargeDatagram) {
+  About(Core(1), "a datagram of more than 65536 bytes is one datagram",
+        "65535 is the limit of UDP and the largest number of 16 bits. A UNIX "
+        "datagram may be larger: as large as SO_SNDBUF allows.",
+        "handout, step 2; man 7 unix");
+  Process server = StartServer({"--size=70000", "--datagrams=3"});
+  const std::string path = scratch().File("client");
+  DatagramPeer client = ClientAt(path);
+  const std::string large = RandomText(70000);
+  Ask(client, large);
+  Ask(client, large.substr(0, 65536));
+  client.SendTo(SocketPath(), large + "z", Bytes(70001));
+  client.Receives(Capitals(large), "the first 70000 in capitals", SocketPath());
+  server.Exits(
+      0, Line(70000, path) + Line(65536, path) + CutLine(70001, path, 70000));
+}
+
+TEST_F(UnixDatagram, ServerNoticesFailedOutput) {
+  About(Robust(2), "a server that cannot print says so",
+        "Nobody reads the pipe any more. The write gives EPIPE, and SIGPIPE "
+        "kills a program that does not ignore it: its file then stays. Look at "
+        "what fflush returns.",
+        "the contract in the handout; man 7 pipe, man 3 fflush");
+  Process server = StartServer({"--datagrams=1"});
+  server.CloseOutput();
+  DatagramPeer client = ClientAt(scratch().File("client"));
+  client.SendTo(SocketPath(), RandomText(12), Bytes(12));
+  server.Refuses({});
+  server.Expect(!SocketFileExists(), absl::StrCat("no file at ", SocketPath()),
+                "it is still there");
+}
+
 TEST_F(UnixDatagram, GoneSender) {
   About(Core(2), "an answer that nobody takes is reported, and life goes on",
         "Whoever asked may be gone, or its name (ENOENT, ECONNREFUSED). That "
@@ -393,6 +500,10 @@ TEST_F(UnixDatagram, GoneSender) {
   DatagramPeer client = ClientAt(path, "another client");
   Ask(client, RandomText(40));
   server.Exits(1, Line(30, gone_path) + Line(40, path));
+  server.Expect(!SocketFileExists(),
+                absl::StrCat("no file at ", SocketPath(),
+                             ", although the exit status is 1"),
+                "it is still there");
   server.Expect(absl::StrContains(server.err(), gone_path) &&
                     absl::StrContains(server.err(), "ENOENT"),
                 absl::StrCat("a line on stderr with ", gone_path, ", ENOENT"),
@@ -438,7 +549,7 @@ TEST_F(UnixDatagram, LongestName) {
         "then says a length of 111, one more than a sockaddr_un has bytes: do "
         "not read so far, nor pass it on to sendto.",
         "handout, step 3; man 7 unix");
-  Process server = StartServer({"--datagrams=9"});
+  Process server = StartServer({"--datagrams=2"});
   const std::string name = PathOfLength(sizeof(sockaddr_un::sun_path));
   SocketAddress address;
   address.FillBy([&](sockaddr* data, socklen_t* length) {
@@ -521,8 +632,20 @@ TEST_F(UnixDatagram, KeepsWhatIsNotItsOwn) {
   std::ofstream(file) << RandomText(50);
   Step("wrote a text file " + file);
   is_kept(file);
+  const std::string link = scratch().File("link");
+  const std::string dead = scratch().File("dead");
+  ClientAt(dead, "a server of ours").Close();
+  if (symlink(dead.c_str(), link.c_str()) < 0) {
+    Fail("the checker makes a symbolic link", "it cannot");
+  }
+  Step("made a symbolic link " + link + " to the file of a dead socket");
+  is_kept(link);
   DatagramPeer live = HostDatagrams();
   is_kept(SocketPath());
+  const bool asked = recv(live.fd(), nullptr, 0, MSG_DONTWAIT) >= 0;
+  if (!over() && asked) {
+    Fail("nothing arrives at the live server", "it received a datagram");
+  }
   const std::string stream = scratch().File("stream");
   Host(stream);
   is_kept(stream);
@@ -613,14 +736,21 @@ TEST_F(UnixDatagram, ClientSendsEachArgument) {
         "newline. An empty argument is a datagram of 0 bytes.",
         "handout, step 6; man 2 send");
   DatagramPeer host = HostDatagrams();
-  const std::vector<std::string> messages = {
-      RandomText(RandomNumber(1, 50)), "",
-      RandomText(3) + " \n" + RandomText(3),
-      RandomText(RandomNumber(2000, 9000)), RandomText(1)};
+  std::vector<std::string> messages = {RandomText(RandomNumber(1, 50)), "",
+                                       RandomText(3) + " \n" + RandomText(3),
+                                       RandomText(RandomNumber(2000, 9000)),
+                                       RandomText(1)};
+  messages.insert(messages.begin(), "--");
   Process client = StartClient(messages);
+  messages.erase(messages.begin());
   std::string replies;
   for (const std::string& message : messages) {
     const SocketAddress from = ReceiveMessage(host, client, message);
+    if (!replies.empty()) client.Prints(replies);
+    client.FallsAsleep();
+    const bool early = recv(host.fd(), nullptr, 0, MSG_DONTWAIT) >= 0;
+    client.Expect(!early, "no further message before the reply to this one",
+                  "the next one is there already");
     const std::string reply = RandomText(message.size());
     if (!over()) host.SendTo(from, reply, "a reply of as many bytes");
     replies += reply + "\n";
@@ -674,9 +804,9 @@ TEST_F(UnixDatagram, ClientNoticesOtherLength) {
         "handout, step 6; man 2 recv, MSG_TRUNC");
   DatagramPeer host = HostDatagrams();
   const size_t size = RandomNumber(20, 2000);
-  for (size_t replied : {size - 1, size + 1, size_t{0}, 4 * size}) {
+  for (size_t replied : {size - 1, size + 1, size_t{0}, 4 * size, size + 256}) {
     const std::string message = RandomText(size);
-    Process client = StartClient({message});
+    Process client = StartClient({"--timeout=600000", message, message});
     const SocketAddress from = ReceiveMessage(host, client, message);
     if (!over()) {
       host.SendTo(from, RandomText(replied),
@@ -685,6 +815,7 @@ TEST_F(UnixDatagram, ClientNoticesOtherLength) {
     client.Refuses({SocketPath()});
     client.Expect(client.out().empty(), "nothing on the client's stdout",
                   harness::Escaped(client.out()));
+    EndedAtFirstFailure(host, client, from);
   }
 }
 
@@ -697,10 +828,64 @@ TEST_F(UnixDatagram, ClientGivesUp) {
         "handout, step 6; man 7 socket, SO_RCVTIMEO");
   DatagramPeer host = HostDatagrams();
   const std::string message = RandomText(14);
-  Process client = StartClient({"--timeout=50", message});
-  ReceiveMessage(host, client, message);
+  Process client = StartClient({"--timeout=50", message, message});
+  const SocketAddress from = ReceiveMessage(host, client, message);
   Step("and does not answer");
   client.Refuses({SocketPath(), "ETIMEDOUT"});
+  EndedAtFirstFailure(host, client, from);
+}
+
+TEST_F(UnixDatagram, ClientWaitsAsLongAsTold) {
+  About(Core(1), "the client waits as long as --timeout says, and no longer",
+        "MS times 1000 needs more than 32 bits from 2147484 on, and a client "
+        "that is told to wait for long still prints the reply when it comes.",
+        "handout, step 6; man 7 socket, SO_RCVTIMEO");
+  DatagramPeer host = HostDatagrams();
+  for (const char* timeout : {"600000", "2147484", "4294968", "2147483647"}) {
+    const std::string message = RandomText(14);
+    Process client =
+        StartClient({absl::StrCat("--timeout=", timeout), message});
+    const SocketAddress from = ReceiveMessage(host, client, message);
+    client.FallsAsleep();
+    if (!over()) host.SendTo(from, Capitals(message), "the reply");
+    client.Exits(0, Capitals(message) + "\n");
+  }
+}
+
+TEST_F(UnixDatagram, ClientWaitsForRoom) {
+  About(Robust(1), "the client waits for room in the server's queue",
+        "A full queue is not a failure yet: the server reads on, and then "
+        "there is room. Only when MS milliseconds have passed is it ETIMEDOUT.",
+        "handout, step 6; man 7 unix");
+  DatagramPeer host = HostDatagrams();
+  FillQueue();
+  const std::string message = RandomText(15);
+  Process client = StartClient({"--timeout=600000", message});
+  client.FallsAsleep();
+  // The message comes as soon as there is room: it stays for ReceiveMessage.
+  while (recv(host.fd(), nullptr, 0, MSG_DONTWAIT | MSG_PEEK | MSG_TRUNC) ==
+         0) {
+    recv(host.fd(), nullptr, 0, MSG_DONTWAIT);
+  }
+  Step("a server of ours reads what waits");
+  const SocketAddress from = ReceiveMessage(host, client, message);
+  if (!over()) host.SendTo(from, Capitals(message), "the reply");
+  client.Exits(0, Capitals(message) + "\n");
+}
+
+TEST_F(UnixDatagram, ClientNoticesFailedOutput) {
+  About(Robust(1), "a client that cannot print says so",
+        "Nobody reads the pipe any more: the reply is lost. The write gives "
+        "EPIPE, and SIGPIPE kills a program that does not ignore it. Look at "
+        "what fflush returns.",
+        "the contract in the handout; man 7 pipe, man 3 fflush");
+  DatagramPeer host = HostDatagrams();
+  const std::string message = RandomText(15);
+  Process client = StartClient({message});
+  const SocketAddress from = ReceiveMessage(host, client, message);
+  client.CloseOutput();
+  if (!over()) host.SendTo(from, Capitals(message), "the reply");
+  client.Refuses({});
 }
 
 TEST_F(UnixDatagram, ClientGivesUpSending) {

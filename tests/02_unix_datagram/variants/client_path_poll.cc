@@ -2,6 +2,7 @@
 // connected and never blocks, and poll keeps the time.
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,10 @@ static int ask(int fd, const char* message, long deadline) {
     if (from_server && (size_t)count == size) {
       fwrite(reply, 1, size, stdout);
       puts("");
+      if (fflush(stdout) != 0 || ferror(stdout)) {
+        free(reply);
+        return fail("print", errno);
+      }
     }
     free(reply);
     if (!from_server) continue;
@@ -61,6 +66,7 @@ static int ask(int fd, const char* message, long deadline) {
 }
 
 int main(int argc, char** argv) {
+  signal(SIGPIPE, SIG_IGN);
   int timeout = 5000, status = 0;
   int i = ipc::ParseFlags(
       argc, argv, {{"socket", &path, "path"}, {"timeout", &timeout, "ms"}},

@@ -61,6 +61,7 @@ int main(int argc, char** argv) {
   }
   signal(SIGINT, Stop);
   signal(SIGTERM, Stop);
+  signal(SIGPIPE, SIG_IGN);
 
   bool lost = false;
   std::string buffer(size, '\0');
@@ -83,7 +84,10 @@ int main(int argc, char** argv) {
     std::string line =
         std::to_string(count) + " bytes from " + name +
         (count > size ? ", cut to " + std::to_string(size) : "") + "\n";
-    (void)!write(STDOUT_FILENO, line.data(), line.size());
+    if (write(STDOUT_FILENO, line.data(), line.size()) < 0) {
+      ipc::ReportErrno("print", path);
+      lost = true;
+    }
     if (name == "(unnamed)") continue;
 
     const pid_t child = fork();

@@ -28,6 +28,7 @@ int Refuse(const absl::Status& status) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  signal(SIGPIPE, SIG_IGN);
   const char* path = "/tmp/unix.dgram";
   int datagrams = 1;
   int size = 1024;
@@ -74,7 +75,7 @@ int main(int argc, char** argv) {
       printf(", cut to %zu", text.size());
     }
     printf("\n");
-    fflush(stdout);
+    if (fflush(stdout) != 0) return Refuse(ipc::ErrnoStatus("print", path));
     --datagrams;
     if (!from.named()) continue;
     absl::AsciiStrToUpper(&text);

@@ -48,8 +48,9 @@ static int serve(int fd, char* buffer, int size) {
   }
   printf("%zd bytes from %s", whole, name);
   if (kept < whole) printf(", cut to %zd", kept);
-  puts("");
-  if (length <= offsetof(struct sockaddr_un, sun_path)) return 0;
+  int printed = puts("") != EOF && !ferror(stdout);
+  if (!printed) ipc::ReportErrno("print", "stdout");
+  if (length <= offsetof(struct sockaddr_un, sun_path)) return !printed;
 
   for (ssize_t i = 0; i < kept; ++i) {
     if (buffer[i] >= 'a' && buffer[i] <= 'z') buffer[i] -= 32;
@@ -58,7 +59,7 @@ static int serve(int fd, char* buffer, int size) {
     ipc::ReportErrno("sendto", name);
     return 1;
   }
-  return 0;
+  return !printed;
 }
 
 int main(int argc, char** argv) {
@@ -69,6 +70,7 @@ int main(int argc, char** argv) {
                    {"datagrams", &datagrams, "count"},
                    {"size", &size, "bytes"}});
   setvbuf(stdout, NULL, _IOLBF, 0);
+  signal(SIGPIPE, SIG_IGN);
   struct sockaddr_un address;
   memset(&address, 0, sizeof address);
   address.sun_family = AF_UNIX;

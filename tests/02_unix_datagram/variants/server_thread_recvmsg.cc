@@ -81,6 +81,7 @@ bool BindAt(int fd, const std::string& path) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  signal(SIGPIPE, SIG_IGN);
   const char* path = "/tmp/unix.dgram";
   int datagrams = 1;
   int size = 1024;
@@ -148,7 +149,11 @@ int main(int argc, char** argv) {
     letter.name = NameOf(letter.address);
     std::cout << count << " bytes from " << letter.name;
     if (message.msg_flags & MSG_TRUNC) std::cout << ", cut to " << size;
-    std::cout << std::endl;
+    if (!(std::cout << std::endl)) {
+      ipc::ReportErrno("print", path);
+      unlink(path);
+      _exit(1);
+    }
     letter.text.resize(std::min<size_t>(count, size));
     box.Put(std::move(letter));
   }
