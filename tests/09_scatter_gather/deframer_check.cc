@@ -26,6 +26,25 @@ using harness::Peer;
 using harness::Process;
 using harness::Robust;
 
+TEST_F(ScatterGather, OneFrameComes) {
+  About(Core(1), "a frame that comes is printed, and then the end",
+        "Length, number and checksum are in network byte order (ntohl), and "
+        "the checksum is over all that stands before it, from 1 on. Both lines "
+        "go to stdout.",
+        Handout(6, {1, 2, 12}, "man 3 ntohl"));
+  // The example of the handout, then another.
+  for (const std::string& body : {std::string("abc"), RandomText(40)}) {
+    const std::string path = scratch().File(absl::StrCat(body.size()));
+    Process deframer = StartDeframerAt(path);
+    Peer framer = Connect(path, "a framer");
+    framer.Send(Frame(1, body),
+                absl::StrCat("a frame of ", body.size(), " bytes: ", body));
+    framer.Close();
+    deframer.Exits(
+        0, absl::StrCat("listening on ", path, "\n", Printed(1, body), End(1)));
+  }
+}
+
 TEST_F(ScatterGather, PrintsAtOnce) {
   About(Core(3), "a frame that is whole is printed, whatever comes next",
         "The start of the next frame is read along if it is there. Who insists "
@@ -53,7 +72,7 @@ TEST_F(ScatterGather, FrameInPieces) {
         "A stream has no frames. A call that scatters ends where the bytes do, "
         "in the middle of the length, of the body, of the checksum: the next "
         "one has to go on there, not from the beginning of that element.",
-        Handout(6, {14}, "man 2 readv"));
+        Handout(7, {14}, "man 2 readv"));
   for (const char* name : {"readv", "recvmsg"}) {
     const std::string path = scratch().File(name);
     Process deframer = StartDeframerAt(path, {absl::StrCat("--call=", name)});
@@ -447,8 +466,10 @@ TEST_F(ScatterGather, SaysThatItListens) {
                   harness::Escaped(deframer.out()));
   deframer.Continue();
   deframer.Prints(Listening());
-  Connect(SocketPath(), "a framer").Close();
-  deframer.Exits(0, Listening() + End(0));
+  Peer framer = Connect(SocketPath(), "a framer");
+  framer.Send(Frame(1, "x"), "a frame");
+  framer.Close();
+  deframer.Exits(0);
 }
 
 TEST_F(ScatterGather, ManyFramesCome) {
@@ -600,8 +621,10 @@ TEST_F(ScatterGather, SleepsUntilAFramerComes) {
   Process deframer = StartDeframer();
   deframer.Expect(deframer.FallsAsleep(), "it sleeps while no framer comes",
                   "it kept the processor busy for 200 ms");
-  Connect(SocketPath(), "a framer").Close();
-  deframer.Exits(0, Listening() + End(0));
+  Peer framer = Connect(SocketPath(), "a framer");
+  framer.Send(Frame(1, "x"), "a frame");
+  framer.Close();
+  deframer.Exits(0);
 }
 
 TEST_F(ScatterGather, PassedDescriptors) {
@@ -627,8 +650,10 @@ TEST_F(ScatterGather, DeframerOnLongPath) {
   const std::string path = LongestPath();
   Process deframer = Start("deframer", Args(path, {}));
   deframer.ListensAt(path);
-  Connect(path, "a framer").Close();
-  deframer.Exits(0, absl::StrCat("listening on ", path, "\n", End(0)));
+  Peer framer = Connect(path, "a framer");
+  framer.Send(Frame(1, "x"), "a frame");
+  framer.Close();
+  deframer.Exits(0);
 }
 
 TEST_F(ScatterGather, DeframerCannotPrint) {

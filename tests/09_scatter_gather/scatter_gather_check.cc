@@ -44,7 +44,7 @@ TEST_F(ScatterGather, ByThatCall) {
         "readv and writev are for any descriptor. recvmsg and sendmsg are for "
         "sockets, and have flags, addresses and ancillary data besides: who "
         "needs one of these gathers with them.",
-        Handout(5, {5, 13}, "man 2 sendmsg"));
+        Handout(9, {5, 13}, "man 2 sendmsg"));
   const auto judge = [&](Process process, absl::string_view call) {
     process.Exits(0);
     if (over()) return;
