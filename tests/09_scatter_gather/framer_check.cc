@@ -42,7 +42,7 @@ TEST_F(ScatterGather, FrameOnTheWire) {
         "each, in network byte order (htonl); the length is that of the body "
         "alone, and the checksum is over all that stands before it, length and "
         "number too.",
-        Handout(2, {1, 2}, "man 3 htonl"));
+        Handout(1, {1, 2}, "man 3 htonl"));
   Host(HostPath());
   // The example of the handout, then another.
   for (const Strings& words : {Strings{"abc"}, Words(Random(2, 9))}) {
@@ -59,7 +59,7 @@ TEST_F(ScatterGather, NumbersFrames) {
   About(Core(1), "the frames of a connection are numbered from 1",
         "The number is how the other end notices that a frame was lost, or "
         "came twice. It counts on from frame to frame.",
-        Handout(2, {1}, "man 2 writev"));
+        Handout(1, {1}, "man 3 htonl"));
   Host(HostPath());
   const Strings records = Words(4);
   Process framer = Start("framer", Args(HostPath(), records));
@@ -404,10 +404,10 @@ TEST_F(ScatterGather, ManyFrames) {
 }
 
 TEST_F(ScatterGather, SaysWords) {
-  About(Core(1), "it says how many words and bytes a frame had",
+  About(Core(1), "it says how many words, bytes and calls a frame had",
         "A blank before the first word, or behind the last, begins no word. "
         "The bytes are those of the body.",
-        Handout(1, {4, 7}, "man 3 strcspn"));
+        Handout(3, {4, 7}, "man 3 strcspn"));
   Host(HostPath());
   const Strings words = Words(3);
   Process framer = Start(
