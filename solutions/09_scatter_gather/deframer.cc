@@ -1,6 +1,7 @@
 // Prints the frames that come on a UNIX stream socket. One system call brings
 // the rest of a frame and the start of the next, each to where it belongs.
 #include <arpa/inet.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -133,6 +134,13 @@ bool IsPlausible(const Start& start, uint32_t number) {
   return true;
 }
 
+// Whether all that was printed is out; reports why not.
+bool Flush() {
+  if (fflush(stdout) == 0 && !ferror(stdout)) return true;
+  ipc::ReportErrno("write", "stdout");
+  return false;
+}
+
 // Prints each frame of a connection; whether it ended well.
 bool Serve(int framer, Scatter scatter, const char* call) {
   static char body[kMostBytes];
@@ -149,7 +157,7 @@ bool Serve(int framer, Scatter scatter, const char* call) {
     have += got;
     if (have == 0) {
       printf("end after %u frames\n", number - 1);
-      return true;
+      return Flush();
     }
     if (have < sizeof(next)) return EndsInside(number, have, sizeof(next));
 
@@ -181,7 +189,7 @@ bool Serve(int framer, Scatter scatter, const char* call) {
     printf("frame %u: %zu bytes: ", number, length);
     fwrite(body, 1, length, stdout);
     putchar('\n');
-    fflush(stdout);
+    if (!Flush()) return false;
   }
 }
 
@@ -214,12 +222,12 @@ int main(int argc, char** argv) {
     return 2;
   }
 
+  signal(SIGPIPE, SIG_IGN);  // If nobody reads stdout, the file must go.
   const int listener = Listen(path);
   if (listener < 0) return 1;
   printf("listening on %s\n", path);
-  fflush(stdout);
   const bool all_well =
-      ServeOne(listener, by_recvmsg ? ReceiveMessage : readv, call);
+      Flush() && ServeOne(listener, by_recvmsg ? ReceiveMessage : readv, call);
   close(listener);
   unlink(path);
   return all_well ? 0 : 1;

@@ -154,7 +154,10 @@ bool SendAll(int deframer, Gather gather, const char* call,
     }
     printf("frame %u: %zu words, %zu bytes, %d calls\n", number, words.size(),
            SizeOf(words), calls);
-    fflush(stdout);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+      ipc::ReportErrno("write", "stdout");
+      return false;
+    }
   }
   return true;
 }

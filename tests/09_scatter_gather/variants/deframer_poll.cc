@@ -102,8 +102,10 @@ class Deframer {
     const std::string line = "frame " + std::to_string(number_) + ": " +
                              std::to_string(body_.size()) + " bytes: " +
                              std::string(body_.data(), body_.size()) + "\n";
-    fwrite(line.data(), 1, line.size(), stdout);
-    fflush(stdout);
+    if (fwrite(line.data(), 1, line.size(), stdout) < line.size() ||
+        fflush(stdout) != 0) {
+      throw Failure{std::to_string(number_), errno, ""};
+    }
     ++number_;
     in_body_ = false;
     got_ -= rest;
@@ -190,7 +192,11 @@ int main(int argc, char** argv) {
   }
   const int listener = Listen(path);
   if (listener < 0) return 1;
-  const bool all_well = Serve(listener, name == "recvmsg");
+  bool all_well = Serve(listener, name == "recvmsg");
+  if (all_well && (fflush(stdout) != 0 || ferror(stdout))) {
+    ipc::Report("write", "stdout", "a line is lost");
+    all_well = false;
+  }
   unlink(path);
   return all_well ? 0 : 1;
 }

@@ -157,5 +157,8 @@ int main(int argc, char** argv) {
   unlink(path);
   close(listener);
   static Ring ring(strcmp(call, "recvmsg") == 0);
-  return fd >= 0 && Serve(fd, &ring) ? 0 : 1;
+  if (fd < 0 || !Serve(fd, &ring)) return 1;
+  if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
+  ipc::Report("write", "stdout", "a line is lost");
+  return 1;
 }

@@ -130,7 +130,10 @@ int main(int argc, char** argv) {
     }
     printf("frame %d: %d words, %zu bytes, %d calls\n", i - first + 1, words,
            bytes, calls);
-    fflush(stdout);
+    if (fflush(stdout) != 0) {
+      ipc::ReportErrno("write", "stdout");
+      return 1;
+    }
   }
   return close(fd) < 0;
 }

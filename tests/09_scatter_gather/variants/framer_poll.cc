@@ -170,5 +170,9 @@ int main(int argc, char** argv) {
     printf("frame %u: %zu words, %zu bytes, %d calls\n", number, words, bytes,
            calls);
   }
+  if (fflush(stdout) != 0 || ferror(stdout)) {
+    ipc::ReportErrno("write", "stdout");
+    return 1;
+  }
   return 0;
 }
