@@ -29,6 +29,7 @@ using harness::Handout;
 using harness::Peer;
 using harness::Process;
 using harness::Robust;
+using harness::WholeHandout;
 
 TEST_F(Opener, Listens) {
   About(Core(1), "the opener listens at its path, and serves each reader",
@@ -143,7 +144,7 @@ TEST_F(Opener, PrintsAtOnce) {
   Because(
       "An answer is made anew for each request: an errno that is left from the "
       "last one, or a descriptor, belongs to another wish.",
-      Handout(1, {14}, "man 3 memset"));
+      Handout(4, {14}, "man 3 memset"));
   ExpectErrors(opener, Ask(&reader, {{'r', "none"}, {'r', "one"}}),
                {ENOENT, 0});
   const Answer last = Ask(&reader, {{'r', "one"}, {'r', "two"}});
@@ -588,13 +589,16 @@ TEST_F(Opener, ReaderVanishes) {
   Peer reader = Connect(SocketPath(), "another reader");
   ExpectErrors(opener, Ask(&reader, {{'r', "file"}}), {0});
   reader.Close();
+  opener.Exits(0);
   Because(
       "The first reader got no answer, so nothing was passed to it: print "
       "\"passed\" after sendmsg has worked, and offsets of what was passed.",
       Handout(4, {4}, "man 2 sendmsg"));
-  opener.Exits(0,
-               "reader 2: passed 1 of 1 files\n"
-               "reader 2: file 1 is at byte 0\n");
+  const std::string output =
+      "reader 2: passed 1 of 1 files\n"
+      "reader 2: file 1 is at byte 0\n";
+  opener.Expect(opener.out() == output, "lines about the second reader only",
+                harness::Difference(output, opener.out()));
   Because(
       "sendmsg has failed with EPIPE, which the opener must say on stderr: "
       "somebody may look for the answer that is missing.",
@@ -849,7 +853,7 @@ TEST_F(Opener, OpenerWhateverHappens) {
   About(Robust(2), "the opener reads on when a signal interrupts it",
         "A call that reads may be interrupted by a signal (EINTR): call it "
         "again. Here the checker makes that happen, to one call at a time.",
-        Handout(1, {12}, "man 7 signal, man 2 read"));
+        WholeHandout({12}));
   harness::SweepOptions options;
   options.errors = {};
   options.cut = false;
