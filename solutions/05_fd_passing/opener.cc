@@ -2,7 +2,6 @@
 // in a process of its own, and passes them the descriptors.
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -154,9 +153,18 @@ struct Passed {
   int fds[kFiles] = {-1, -1, -1, -1};
 };
 
-// Opens what is wished for, answers, and prints how much was passed.
+// Whether what was printed is out.
+bool Flush() {
+  if (fflush(stdout) == 0) return true;
+  ipc::ReportErrno("write", "stdout");
+  return false;
+}
+
+// Opens what is wished for, answers, and prints how much was passed. False when
+// the reader did not wait for its answer, which is its own affair; `all_well`
+// tells of failures of ours.
 bool Serve(int reader, int number, int root, const Request& request,
-           Passed* passed) {
+           Passed* passed, bool* all_well) {
   Answer answer = {};
   int fds[kFiles];
   int count = 0, wishes = 0;
@@ -170,16 +178,18 @@ bool Serve(int reader, int number, int root, const Request& request,
     }
   }
   if (!SendAnswer(reader, answer, fds, count)) {
+    if (errno != EPIPE && errno != ECONNRESET) *all_well = false;
     ipc::ReportErrno("sendmsg", "answer");
+    for (int i = 0; i < count; ++i) close(fds[i]);
     return false;
   }
   printf("reader %d: passed %d of %d files\n", number, count, wishes);
-  fflush(stdout);
+  if (!Flush()) *all_well = false;
   return true;
 }
 
 // The reader is done with what it got: prints how far it read, and closes ours.
-void Finish(int number, Passed* passed) {
+bool Finish(int number, Passed* passed) {
   for (int i = 0; i < kFiles; ++i) {
     if (passed->fds[i] < 0) continue;
     const off_t offset = lseek(passed->fds[i], 0, SEEK_CUR);
@@ -188,32 +198,52 @@ void Finish(int number, Passed* passed) {
     close(passed->fds[i]);
     passed->fds[i] = -1;
   }
-  fflush(stdout);
+  return Flush();
 }
 
-// Answers the reader's requests until it ends the connection.
-void ServeReader(int reader, int number, int root) {
+// Answers the reader's requests until it ends the connection. False if the
+// opener failed; what the reader does wrong is reported, and is not a failure.
+bool ServeReader(int reader, int number, int root) {
   Passed passed;
   Request request;
+  bool all_well = true;
   ssize_t got;
   while ((got = ReadRequest(reader, &request)) == sizeof(request)) {
-    Finish(number, &passed);
-    if (!Serve(reader, number, root, request, &passed)) return;
+    if (!Finish(number, &passed)) all_well = false;
+    if (!Serve(reader, number, root, request, &passed, &all_well)) {
+      return all_well;
+    }
   }
-  Finish(number, &passed);
+  const int error = errno;
+  if (!Finish(number, &passed)) all_well = false;
   if (got < 0) {
-    ipc::ReportErrno("read", "request");
+    if (error != ECONNRESET) all_well = false;  // It did not read its answer.
+    ipc::ReportErrno("read", "request", error);
   } else if (got > 0) {
     char problem[64];
     snprintf(problem, sizeof(problem), "end of file after %zd of %zu bytes",
              got, sizeof(request));
     ipc::Report("read", "request", problem);
   }
+  return all_well;
+}
+
+// Buries the children that have ended; all of them, when it has them awaited.
+// Whether these had no failure.
+bool Bury(int options) {
+  bool all_well = true;
+  int status;
+  pid_t child;
+  while ((child = waitpid(-1, &status, options)) > 0 ||
+         (child < 0 && errno == EINTR)) {
+    if (child > 0 && status != 0) all_well = false;
+  }
+  return all_well;
 }
 
 // Serves as many readers as `readers`, side by side.
 bool ServeReaders(int listener, int readers, int root) {
-  signal(SIGCHLD, SIG_IGN);  // Children that have ended need no burial.
+  bool all_well = true;
   for (int number = 1; number <= readers; ++number) {
     const int reader = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
     if (reader < 0) {
@@ -223,16 +253,16 @@ bool ServeReaders(int listener, int readers, int root) {
     const pid_t child = fork();
     if (child == 0) {
       close(listener);
-      ServeReader(reader, number, root);
-      _exit(0);
+      _exit(ServeReader(reader, number, root) ? 0 : 1);
     }
     close(reader);
     if (child < 0) {
       ipc::ReportErrno("fork", "");
       return false;
     }
+    if (!Bury(WNOHANG)) all_well = false;
   }
-  return true;
+  return all_well;
 }
 
 }  // namespace
@@ -256,7 +286,6 @@ int main(int argc, char** argv) {
   const bool served = ServeReaders(listener, readers, root);
   close(listener);
   unlink(path);
-  while (wait(nullptr) > 0 || errno == EINTR) {  // Until none is left: ECHILD.
-  }
-  return served ? 0 : 1;
+  const bool all_well = Bury(0);  // Until none is left: ECHILD.
+  return served && all_well ? 0 : 1;
 }

@@ -57,12 +57,20 @@ int Open(int root, const char* wish, UniqueFd* file) {
   return file->valid() ? 0 : errno;
 }
 
+bool failed = false;  // To print.
+
+void Flush() {
+  if (fflush(stdout) == 0) return;
+  ipc::ReportErrno("write", "stdout");
+  failed = true;
+}
+
 void PrintOffsets(Reader* reader) {
   for (const auto& [place, file] : reader->passed) {
     printf("reader %d: file %d is at byte %jd\n", reader->number, place,
            static_cast<intmax_t>(lseek(file.get(), 0, SEEK_CUR)));
   }
-  fflush(stdout);
+  Flush();
   reader->passed.clear();
 }
 
@@ -102,7 +110,7 @@ bool Answer(int root, Reader* reader) {
   }
   printf("reader %d: passed %zu of %d files\n", reader->number, fds.size(),
          wishes);
-  fflush(stdout);
+  Flush();
   return true;
 }
 
@@ -112,8 +120,10 @@ bool Serve(int root, Reader* reader) {
   const ssize_t count =
       recv(reader->socket.get(), buffer, kRequestSize - reader->request.size(),
            MSG_DONTWAIT);
-  if (count < 0) return errno == EAGAIN || errno == EINTR;
-  reader->request.insert(reader->request.end(), buffer, buffer + count);
+  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return true;
+  if (count > 0) {  // A reset is an end, too.
+    reader->request.insert(reader->request.end(), buffer, buffer + count);
+  }
   if (reader->request.size() == kRequestSize) {
     PrintOffsets(reader);
     if (!Answer(root, reader)) return false;
@@ -178,5 +188,5 @@ int main(int argc, char** argv) {
     }
   }
   unlink(path);
-  return 0;
+  return failed ? 1 : 0;
 }

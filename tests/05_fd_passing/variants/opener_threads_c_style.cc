@@ -14,6 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <atomic>
+
 #include "lib/program.h"
 
 static int root;
@@ -42,6 +44,14 @@ static long receive(int fd, char* to, size_t size) {
   return count;
 }
 
+static std::atomic<int> failed; /* To print. */
+
+static void flush() {
+  if (fflush(stdout) == 0) return;
+  ipc::ReportErrno("write", "stdout");
+  failed = 1;
+}
+
 static void finish(int number, int* fds) {
   char lines[512] = "";
   int length = 0, i;
@@ -54,7 +64,7 @@ static void finish(int number, int* fds) {
     fds[i] = -1;
   }
   fputs(lines, stdout);
-  fflush(stdout);
+  flush();
 }
 
 static int open_wish(const char* wish) {
@@ -123,7 +133,7 @@ static void* serve(void* argument) {
     }
     printf("reader %d: passed %d of %d files\n", reader->number, passed,
            wishes);
-    fflush(stdout);
+    flush();
   }
   finish(reader->number, fds);
   if (got > 0) fprintf(stderr, "opener: only %zu bytes came\n", got);
@@ -163,5 +173,5 @@ int main(int argc, char** argv) {
   }
   for (int i = 0; i < readers; i++) pthread_join(threads[i], nullptr);
   unlink(path);
-  return 0;
+  return failed;
 }

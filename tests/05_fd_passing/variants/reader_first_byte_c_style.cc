@@ -26,7 +26,10 @@ static int receive_answer(int opener, char* answer) {
   message.msg_control = control;
   message.msg_controllen = sizeof control;
   count = 0;
-  if (recvmsg(opener, &message, MSG_CMSG_CLOEXEC) != 1) return 0;
+  do {
+    got = recvmsg(opener, &message, MSG_CMSG_CLOEXEC);
+  } while (got < 0 && errno == EINTR);
+  if (got != 1) return 0;
   header = CMSG_FIRSTHDR(&message);
   if (header) {
     count = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof *fds);
@@ -34,6 +37,7 @@ static int receive_answer(int opener, char* answer) {
   }
   while (have < 16) {
     got = read(opener, answer + have, 16 - have);
+    if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return 0;
     have += (int)got;
   }
@@ -43,10 +47,19 @@ static int receive_answer(int opener, char* answer) {
 static int copy(int fd) {
   char buffer[1000];
   long got;
-  while ((got = read(fd, buffer, sizeof buffer)) > 0) {
+  while ((got = read(fd, buffer, sizeof buffer)) != 0) {
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      ipc::ReportErrno("read", "file");
+      break;
+    }
     fwrite(buffer, 1, got, stdout);
   }
-  return fflush(stdout) == 0 && got == 0;
+  if (fflush(stdout) != 0) {
+    ipc::ReportErrno("write", "stdout");
+    return 0;
+  }
+  return got == 0;
 }
 
 static int run(const char* program, int fd) {

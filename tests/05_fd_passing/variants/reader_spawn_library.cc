@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <deque>
@@ -45,6 +46,7 @@ absl::Status Receive(int opener, Answer* answer) {
     msghdr message = {nullptr, 0, &part, 1, control, sizeof(control), 0};
     const ssize_t count =
         recvmsg(opener, &message, MSG_CMSG_CLOEXEC | MSG_WAITALL);
+    if (count < 0 && errno == EINTR) continue;
     if (count < 0) return ipc::ErrnoStatus("recvmsg", "answer");
     if (count == 0) return ipc::ErrnoStatus("recvmsg", "answer", EBADMSG);
     got += count;
@@ -62,10 +64,14 @@ absl::Status Copy(int fd) {
   while (true) {
     char buffer[300];
     const ssize_t count = read(fd, buffer, sizeof(buffer));
+    if (count < 0 && errno == EINTR) continue;
     if (count < 0) return ipc::ErrnoStatus("read", "file");
     if (count == 0) return absl::OkStatus();
-    if (write(1, buffer, count) != count) {
-      return ipc::ErrnoStatus("write", "stdout");
+    for (ssize_t done = 0; done < count;) {
+      const ssize_t more = write(1, buffer + done, count - done);
+      if (more < 0 && errno == EINTR) continue;
+      if (more < 0) return ipc::ErrnoStatus("write", "stdout");
+      done += more;
     }
   }
 }
