@@ -77,6 +77,14 @@ bool SendAll(int server, const char* data, size_t size) {
   return true;
 }
 
+// stdout to a pipe or a file keeps back what is printed until this; whether it
+// took it all. Reports why not.
+bool Flush() {
+  if (fflush(stdout) == 0) return true;
+  ipc::ReportErrno("write", "standard output");
+  return false;
+}
+
 // Prints what the server sends until it ends the connection; whether that was
 // `expected` lines.
 bool PrintAnswers(int server, int expected) {
@@ -94,7 +102,7 @@ bool PrintAnswers(int server, int expected) {
     for (ssize_t i = 0; i < count; ++i) lines += buffer[i] == '\n';
     last = buffer[count - 1];
     fwrite(buffer, 1, count, stdout);
-    fflush(stdout);
+    if (!Flush()) return false;
   }
   if (lines == expected && last == '\n') return true;
   char problem[64];
@@ -114,7 +122,7 @@ bool IsPort(const char* text) {
 bool Talk(int server, char** messages, int count) {
   printf("%s connected to %s\n", Name(server, getsockname).text,
          Name(server, getpeername).text);
-  fflush(stdout);
+  if (!Flush()) return false;
   for (int i = 0; i < count; ++i) {
     char line[kLineSize];
     const size_t length = strlen(messages[i]);

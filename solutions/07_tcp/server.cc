@@ -47,8 +47,7 @@ struct Name {
   char text[80] = "(gone)";
 };
 
-// A non-blocking socket that listens at `address`; -1 after
-// reporting why not.
+// A non-blocking socket that listens at `address`; -1 after reporting why not.
 int ListenAt(const addrinfo& address, const char* host) {
   const int listener = socket(
       address.ai_family, address.ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -169,6 +168,14 @@ State Serve(Client* client) {
   return ended ? State::kEnded : State::kGoesOn;
 }
 
+// stdout to a pipe or a file keeps back what is printed until this; whether it
+// took it all. Reports why not.
+bool Flush() {
+  if (fflush(stdout) == 0) return true;
+  ipc::ReportErrno("write", "standard output");
+  return false;
+}
+
 // Takes in the next client; false when there is none after all, or on error.
 bool Accept(int listener, int number, Client* client) {
   const int socket =
@@ -179,7 +186,6 @@ bool Accept(int listener, int number, Client* client) {
   client->lines = client->got = client->out_size = client->sent = 0;
   printf("client %d: %s connected to %s\n", number,
          Name(socket, getpeername).text, Name(socket, getsockname).text);
-  fflush(stdout);
   return true;
 }
 
@@ -212,14 +218,15 @@ bool ServeClients(int listener, int expected) {
       if (state == State::kFailed) all_well = false;
       printf("client %d: gone after %d lines\n", clients[i].number,
              clients[i].lines);
-      fflush(stdout);
       close(clients[i].socket);
       clients[i] = clients[--count];
+      if (!Flush()) return false;
     }
     if (!somebody_comes) continue;
     if (Accept(listener, accepted + 1, &clients[count])) {
       ++accepted;
       ++count;
+      if (!Flush()) return false;
     } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
       ipc::ReportErrno("accept", "");
       return false;
@@ -253,8 +260,7 @@ int main(int argc, char** argv) {
   const int listener = Listen(host, port);
   if (listener < 0) return 1;
   printf("listening on %s\n", Name(listener, getsockname).text);
-  fflush(stdout);
-  const bool all_well = ServeClients(listener, clients);
+  const bool all_well = Flush() && ServeClients(listener, clients);
   close(listener);
   return all_well ? 0 : 1;
 }

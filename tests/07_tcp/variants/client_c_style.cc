@@ -1,6 +1,7 @@
-// The C library's streams on a socket, and no getaddrinfo for numbers.
+// The C library's streams on a socket, and no getaddrinfo.
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,32 +12,54 @@
 
 #include "lib/program.h"
 
-static int Try(int family, const char* host, int port) {
-  struct sockaddr_in v4;
-  struct sockaddr_in6 v6;
-  struct sockaddr* address = (struct sockaddr*)&v4;
-  socklen_t size = sizeof(v4);
-  int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return -1;
-  memset(&v4, 0, sizeof(v4));
-  memset(&v6, 0, sizeof(v6));
-  v4.sin_family = AF_INET;
-  v4.sin_port = htons(port);
-  v6.sin6_family = AF_INET6;
-  v6.sin6_port = htons(port);
-  if (family == AF_INET) {
-    if (inet_pton(AF_INET, host, &v4.sin_addr) != 1) goto invalid;
-  } else {
-    if (inet_pton(AF_INET6, host, &v6.sin6_addr) != 1) goto invalid;
-    address = (struct sockaddr*)&v6;
-    size = sizeof(v6);
+static int Try(const struct sockaddr* address, socklen_t size) {
+  int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd >= 0 && connect(fd, address, size) < 0) {
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
   }
-  if (connect(fd, address, size) == 0) return fd;
-  close(fd);
-  return -1;
-invalid:
-  close(fd);
-  errno = EINVAL;
+  return fd;
+}
+
+static int TryIpv6(const struct in6_addr* host, int port) {
+  struct sockaddr_in6 address;
+  memset(&address, 0, sizeof(address));
+  address.sin6_family = AF_INET6;
+  address.sin6_addr = *host;
+  address.sin6_port = htons(port);
+  return Try((struct sockaddr*)&address, sizeof(address));
+}
+
+static int TryIpv4(const struct in_addr* host, int port) {
+  struct sockaddr_in address;
+  memset(&address, 0, sizeof(address));
+  address.sin_family = AF_INET;
+  address.sin_addr = *host;
+  address.sin_port = htons(port);
+  return Try((struct sockaddr*)&address, sizeof(address));
+}
+
+// Numbers go to inet_pton, names to gethostbyname2.
+static int Connect(const char* host, int port) {
+  struct in_addr v4 = {htonl(INADDR_LOOPBACK)};
+  struct in6_addr v6 = IN6ADDR_LOOPBACK_INIT;
+  int fd, i, family, known = 0;
+  if (!host) return (fd = TryIpv4(&v4, port)) < 0 ? TryIpv6(&v6, port) : fd;
+  if (inet_pton(AF_INET, host, &v4) == 1) return TryIpv4(&v4, port);
+  if (inet_pton(AF_INET6, host, &v6) == 1) return TryIpv6(&v6, port);
+  for (family = AF_INET;; family = AF_INET6) {
+    struct hostent* found = gethostbyname2(host, family);
+    for (i = 0; found && found->h_addr_list[i]; i++, known = 1) {
+      memcpy(family == AF_INET ? (void*)&v4 : (void*)&v6, found->h_addr_list[i],
+             found->h_length);
+      fd = family == AF_INET ? TryIpv4(&v4, port) : TryIpv6(&v6, port);
+      if (fd >= 0) return fd;
+    }
+    if (family == AF_INET6) break;
+  }
+  if (!known) errno = EADDRNOTAVAIL;
   return -1;
 }
 
@@ -64,7 +87,8 @@ int main(int argc, char** argv) {
       "MESSAGE...");
   int port = atoi(port_text), lines = 0, c, last = '\n', i, fd;
   FILE *in, *out;
-  if (port <= 0 || port > 65535) {
+  if (strlen(port_text) > 5 || port <= 0 || port > 65535 ||
+      port_text[strspn(port_text, "0123456789")]) {
     ipc::Report("--port", port_text, "no port");
     return 2;
   }
@@ -75,10 +99,7 @@ int main(int argc, char** argv) {
     }
   }
   signal(SIGPIPE, SIG_IGN);
-  fd = Try(AF_INET, host ? host : "127.0.0.1", port);
-  if (fd < 0 && (!host || strchr(host, ':'))) {
-    fd = Try(AF_INET6, host ? host : "::1", port);
-  }
+  fd = Connect(host, port);
   if (fd < 0) {
     ipc::ReportErrno("connect", host ? host : "this machine");
     return 1;
@@ -104,6 +125,10 @@ int main(int argc, char** argv) {
   }
   if (ferror(in)) {
     ipc::ReportErrno("read", "server");
+    return 1;
+  }
+  if (fflush(stdout) != 0 || ferror(stdout)) {
+    ipc::ReportErrno("write", "standard output");
     return 1;
   }
   if (lines != argc - first || last != '\n') {

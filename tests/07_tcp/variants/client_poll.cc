@@ -18,6 +18,13 @@
 
 namespace {
 
+// A line that cannot be printed is the end.
+void Flush() {
+  if (fflush(stdout) == 0) return;
+  ipc::ReportErrno("write", "standard output");
+  exit(1);
+}
+
 std::string NameBy(int (*get_name)(int, sockaddr*, socklen_t*), int fd) {
   sockaddr_storage address = {};
   socklen_t size = sizeof(address);
@@ -73,7 +80,7 @@ int main(int argc, char** argv) {
   freeaddrinfo(found);
   printf("%s connected to %s\n", NameBy(getsockname, fd.get()).c_str(),
          NameBy(getpeername, fd.get()).c_str());
-  fflush(stdout);
+  Flush();
 
   fcntl(fd.get(), F_SETFL, O_NONBLOCK);
   size_t sent = 0;

@@ -19,6 +19,13 @@
 
 namespace {
 
+// A line that cannot be printed is the end.
+void Flush() {
+  if (fflush(stdout) == 0) return;
+  ipc::ReportErrno("write", "standard output");
+  exit(1);
+}
+
 constexpr size_t kLineSize = 1024;
 constexpr size_t kManyAnswers = 1 << 16;
 
@@ -127,7 +134,7 @@ int main(int argc, char** argv) {
   }
   freeaddrinfo(found);
   printf("listening on %s\n", NameBy(getsockname, listener.get()).c_str());
-  fflush(stdout);
+  Flush();
 
   const ipc::UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
   epoll_event event = {EPOLLIN, {}};
@@ -151,7 +158,7 @@ int main(int argc, char** argv) {
         printf("client %d: %s connected to %s\n", accepted,
                NameBy(getpeername, socket).c_str(),
                NameBy(getsockname, socket).c_str());
-        fflush(stdout);
+        Flush();
         event.events = EPOLLIN;
         event.data.fd = socket;
         epoll_ctl(epoll.get(), EPOLL_CTL_ADD, socket, &event);
@@ -175,7 +182,7 @@ int main(int argc, char** argv) {
       if (client.over) {
         if (client.failed) all_well = false;
         printf("client %d: gone after %d lines\n", client.number, client.lines);
-        fflush(stdout);
+        Flush();
         clients.erase(fd);
         continue;
       }

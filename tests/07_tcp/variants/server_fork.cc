@@ -13,6 +13,13 @@
 
 #include "lib/program.h"
 
+// A line that cannot be printed is the end.
+static void Flush() {
+  if (fflush(stdout) == 0) return;
+  ipc::ReportErrno("write", "standard output");
+  exit(1);
+}
+
 static volatile sig_atomic_t failed = 0;
 
 static void Reap(int) {
@@ -80,7 +87,7 @@ static int Serve(int fd, int number) {
     status = 0;
   }
   printf("%s: gone after %d lines\n", who, lines);
-  fflush(stdout);
+  Flush();
   return status;
 }
 
@@ -125,7 +132,7 @@ int main(int argc, char** argv) {
   char ours[80], theirs[80];
   getsockname(listener, (sockaddr*)&address, &size);
   printf("listening on %s\n", Name(&address, size, ours));
-  fflush(stdout);
+  Flush();
   for (int number = 1; number <= clients;) {
     size = sizeof(address);
     const int client =
@@ -140,7 +147,7 @@ int main(int argc, char** argv) {
     getsockname(client, (sockaddr*)&address, &size);
     printf("client %d: %s connected to %s\n", number, theirs,
            Name(&address, size, ours));
-    fflush(stdout);
+    Flush();
     const pid_t child = fork();
     if (child == 0) {
       close(listener);

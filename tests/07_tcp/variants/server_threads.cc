@@ -19,6 +19,13 @@
 
 namespace {
 
+// A line that cannot be printed is the end.
+void Flush() {
+  if (fflush(stdout) == 0) return;
+  ipc::ReportErrno("write", "standard output");
+  exit(1);
+}
+
 constexpr size_t kLineSize = 1024;
 
 std::atomic<bool> all_well{true};
@@ -103,7 +110,7 @@ void Serve(ipc::UniqueFd client, int number) {
   }
   if (!problem.empty()) all_well = false;
   printf("client %d: gone after %d lines\n", number, lines);
-  fflush(stdout);
+  Flush();
   client.reset();
   const std::lock_guard<std::mutex> lock(mutex);
   --served_now;
@@ -154,7 +161,7 @@ int main(int argc, char** argv) {
     return 1;
   }
   printf("listening on %s\n", LocalName(listener.get()).c_str());
-  fflush(stdout);
+  Flush();
   int k = 0;
   while (k < clients) {
     Address peer;
@@ -169,7 +176,7 @@ int main(int argc, char** argv) {
     ++k;
     printf("client %d: %s connected to %s\n", k, NameOf(peer).c_str(),
            LocalName(client.get()).c_str());
-    fflush(stdout);
+    Flush();
     {
       const std::lock_guard<std::mutex> lock(mutex);
       ++served_now;
