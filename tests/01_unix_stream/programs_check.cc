@@ -80,7 +80,7 @@ TEST_F(UnixStream, StaysInItsMemory) {
       "and strlen read on until they find one, beyond the end of the buffer. "
       "Without a sanitizer it often looks right, by luck. %.*s with a length, "
       "or a buffer with a 1025th byte that is 0.",
-      Handout(6, {2}, "man 3 printf, Precision"));
+      WholeHandout({2}, "man 3 printf, Precision"));
   Part("a server that reads full records");
   Process server = StartServer({}, /*sanitized=*/true);
   Peer client = Connect(SocketPath());

@@ -38,7 +38,7 @@ TEST_F(FdPassing, StaysInItsMemory) {
   About(Core(2), "no byte outside its buffers is touched",
         "The peer decides how many descriptors come, and with which bytes. "
         "Copy as many as you have room for, and no more.",
-        Handout(6, {5, 9}, "man 3 cmsg"));
+        WholeHandout({5, 9}, "man 3 cmsg"));
   const Pipe pipe = PipeWith("");
   const std::string text = RandomText(20);
   const UniqueFd file = EndOfPipeWith(text);

@@ -38,6 +38,7 @@ using harness::Peer;
 using harness::Person;
 using harness::Process;
 using harness::Robust;
+using harness::WholeHandout;
 
 constexpr uid_t kStrangerUid = harness::kStrangerUid;
 constexpr gid_t kStrangerGid = 4343;
@@ -683,7 +684,7 @@ TEST_F(Whoserver, StaysInItsMemory) {
         "A request of 64 bytes of text has no NUL at its end: whoever prints "
         "it with %s reads on. %.*s with a length does not, nor does %s on a "
         "buffer with a byte more.",
-        Handout(6, {4, 5}, "lab 01, step 6; man 3 printf"));
+        WholeHandout({4, 5}, "lab 01, step 6; man 3 printf"));
   Process server = StartServer({}, /*sanitized=*/true);
   Peer client = ConnectOurs();
   const std::string text = RandomText(kRequestSize);

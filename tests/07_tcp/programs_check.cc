@@ -41,7 +41,7 @@ TEST_F(Tcp, StaysInItsMemory) {
         "A line of 1024 bytes fills a buffer of 1024 and leaves no room for a "
         "NUL; its answer is longer than it. What is read goes behind what is "
         "there, and the room that is left is less by that.",
-        Handout(5, {3}, ""));
+        WholeHandout({3}, ""));
   SocketAddress name;
   Process server = StartServer({}, &name, /*sanitized=*/true);
   Peer client = Connect(name, "a client");

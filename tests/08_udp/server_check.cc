@@ -30,6 +30,7 @@ using harness::Fault;
 using harness::Handout;
 using harness::Process;
 using harness::Robust;
+using harness::WholeHandout;
 using ipc::SocketAddress;
 
 TEST_F(Udp, WaitsWhereItSays) {
@@ -564,7 +565,7 @@ TEST_F(Udp, DualStack) {
       "unless IPV6_V6ONLY is set. Its default is a setting of the machine, "
       "so a program that cares sets it, before bind. Who came by IPv6 and who "
       "by IPv4 are two, with the same port as well.",
-      Handout(1, {11}, "man 7 ipv6, IPV6_V6ONLY"));
+      WholeHandout({11}, "man 7 ipv6, IPV6_V6ONLY"));
   if (!Has("::1")) Skip("this machine has no IPv6");
   SocketAddress name;
   Process server = StartServer({"--address=::", "--requests=2"}, &name);

@@ -93,7 +93,7 @@ TEST_F(Udp, StaysInItsMemory) {
         "The largest datagram fills its buffer and leaves no room for a NUL; "
         "of a short one the header is not all there. The length of a text is "
         "that of the datagram less 8, if it has as many.",
-        Handout(2, {7, 19, 21}, ""));
+        WholeHandout({7, 19, 21}, ""));
   SocketAddress name;
   Process server = StartServer({kOpenEnd}, &name, /*sanitized=*/true);
   DatagramPeer client = Open();
@@ -121,7 +121,7 @@ TEST_F(Udp, Ipv6) {
         "sockaddr_in6 has 28 bytes, sockaddr_in 16. getaddrinfo makes the "
         "right one of either, and sockaddr_storage holds both, also what "
         "recvfrom tells.",
-        Handout(1, {3, 13}, "man 3 getaddrinfo, man 7 ipv6"));
+        WholeHandout({3, 13}, "man 3 getaddrinfo, man 7 ipv6"));
   if (!Has("::1")) Skip("this machine has no IPv6");
   SocketAddress name;
   Process server = StartServer({"--address=::1", "--requests=2"}, &name);

@@ -147,7 +147,7 @@ TEST_F(ScatterGather, StaysInItsMemory) {
   About(Core(2), "no byte outside the buffers and the arrays is touched",
         "An array of elements has an end, which is where the loop over a short "
         "count stops; a body of 65536 bytes leaves no room for a NUL.",
-        Handout(9, {6, 14}, ""));
+        WholeHandout({6, 14}, ""));
   Process deframer = StartDeframer({}, /*sanitized=*/true);
   Peer framer = Connect(SocketPath(), "a framer");
   const std::string body = RandomText(kMostBytes);

@@ -190,7 +190,7 @@ void Check::Sweep(const std::string& program,
 
   std::vector<TracedCall> calls;
   SideBySide(
-      1, 1, supervisor_->deadline(),
+      1, 1, EndOfRun(),
       [&](int, ScratchDir* folder, const Say& say) {
         BeginCase(folder);
         const std::vector<TracedCall> seen =
@@ -209,7 +209,7 @@ void Check::Sweep(const std::string& program,
 
   const std::vector<Fault> plan = PlanSweep(calls, options);
   SideBySide(
-      static_cast<int>(plan.size()), copies, supervisor_->deadline(),
+      static_cast<int>(plan.size()), copies, EndOfRun(),
       [&](int index, ScratchDir* folder, const Say& say) {
         BeginCase(folder);
         Because(Reason(plan[index].kind));

@@ -27,8 +27,8 @@ inline Place Handout(int step, std::vector<int> promises, std::string manual) {
   return {step, std::move(promises), std::move(manual)};
 }
 // All steps.
-inline Place WholeHandout(std::vector<int> promises) {
-  return {Place::kWhole, std::move(promises), ""};
+inline Place WholeHandout(std::vector<int> promises, std::string manual = "") {
+  return {Place::kWhole, std::move(promises), std::move(manual)};
 }
 
 }  // namespace harness

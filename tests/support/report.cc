@@ -105,8 +105,8 @@ std::vector<const Result*> FailuresByStep(const std::vector<Result>& results) {
   return failures;
 }
 
-std::string Summary(const std::string& lab,
-                    const std::vector<Result>& results, bool every_story) {
+std::string Summary(const std::string& lab, const std::vector<Result>& results,
+                    bool every_story) {
   std::string out;
   for (const Result* failure : FailuresByStep(results)) {
     absl::StrAppend(&out, "\n", failure->check, ": ", failure->title, " (",
