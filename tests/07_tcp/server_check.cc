@@ -185,6 +185,7 @@ TEST_F(Server, BrokenLine) {
     output += Departure(number, 1);
     server.Prints(output);
   }
+  Because(kFault, Handout(8, {7}, "man 3 exit"));
   server.Exits(1, output);
   for (int size : sizes) {
     server.Expect(
