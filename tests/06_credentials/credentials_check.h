@@ -110,6 +110,8 @@ class Credentials : public harness::Check {
           const harness::Activity activity = harness::ObserveActivity(pids);
           int running = 0;
           for (pid_t pid : pids) running += harness::RunningThreads(pid);
+          // One that was made meanwhile was not looked at.
+          if (Tree(program.pid()) != pids) return 1;
           if (running || activity.fingerprint != fingerprint) {
             fingerprint = activity.fingerprint;
             asleep_since = absl::Now();
