@@ -84,7 +84,9 @@ def check_compiler():
 
 
 def check_choice():
-    (LAB / "pair.cc").write_bytes((LAB / "starter/pair.cc").read_bytes())
+    # Whatever an earlier test of this copy has left: nothing is done yet.
+    for starter in KIT.glob("labs/0[13]_*/starter/*.cc"):
+        (starter.parent.parent / starter.name).write_bytes(starter.read_bytes())
     said = lab("check", "3", "OneEndEach", status=1)
     expect("0 of 1 checks passed" in said, "a check can be judged alone", said)
     said = lab("check", "03", "NoSuchCheck", status=2)
