@@ -118,9 +118,9 @@ TEST_F(SocketPair, SlowReader) {
   std::ofstream(scratch().File("input")) << bytes;
   Process pair = StartFed("pair", scratch().File("input"));
   pair.HoldOutput();
-  const pid_t child = ChildOf(pair);
+  ChildOf(pair);
   pair.FallsAsleep();
-  OutlastsTimeOuts(pair, child);
+  pair.OutlastsTimeLimits();
   // A write that had to wait returns early then, with less than all.
   pair.Stop();
   pair.Continue();
@@ -279,7 +279,7 @@ TEST_F(SocketPair, SleepsWhenIdle) {
   Process pair = StartAnswered(&answer);
   const pid_t child = ChildOf(pair);
   Sleeps(pair, child);
-  OutlastsTimeOuts(pair, child);
+  pair.OutlastsTimeLimits();
   pair.Feed("more\n", "another line");
   pair.Prints(answer + "MORE\n");
 }

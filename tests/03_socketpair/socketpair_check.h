@@ -4,17 +4,11 @@
 
 #include <signal.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/time.h>
 #include <sys/types.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <random>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -22,10 +16,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "lib/unique_fd.h"
 #include "tests/support/check.h"
 #include "tests/support/proc.h"
-#include "tests/support/traced_call.h"
 
 // More than the sockets and pipes on the way hold, all together. An odd number,
 // so that each byte of the total is there for a reason.
@@ -117,70 +109,6 @@ class SocketPair : public harness::Check {
                      ? 0
                      : 1;
         });
-  }
-
-  // If `pair` or its child waits with a time-out, until that should be over.
-  void OutlastsTimeOuts(harness::Process pair, pid_t child) {
-    if (over() || (!HasTimeOut(pair.pid()) && !HasTimeOut(child))) return;
-    Step("nothing happens for 4 seconds");
-    const absl::Time end = absl::Now() + absl::Seconds(4);
-    pair.ComesDownTo(0, "seconds left", [&] { return absl::Now() < end; });
-  }
-
-  // Whether a thread of `pid` waits in a call that time ends.
-  static bool HasTimeOut(pid_t pid) {
-    const std::filesystem::path process = absl::StrCat("/proc/", pid);
-    std::error_code error;
-    for (const auto& thread :
-         std::filesystem::directory_iterator(process / "task", error)) {
-      std::ifstream line(thread.path() / "syscall");
-      long number = -1;
-      unsigned long arguments[6] = {};
-      line >> number >> std::hex;
-      for (unsigned long& argument : arguments) {
-        std::string word;
-        line >> word;
-        argument = strtoul(word.c_str(), nullptr, 16);
-      }
-      const auto at_most = [&](int index) {
-        return static_cast<int>(arguments[index]) >= 0;
-      };
-      switch (number) {
-#ifdef SYS_poll
-        case SYS_poll:
-          if (at_most(2)) return true;
-          break;
-#endif
-#ifdef SYS_epoll_wait
-        case SYS_epoll_wait:
-#endif
-        case SYS_epoll_pwait:
-          if (at_most(3)) return true;
-          break;
-        case SYS_ppoll:
-          if (arguments[2]) return true;
-          break;
-#ifdef SYS_select
-        case SYS_select:
-#endif
-        case SYS_pselect6:
-          if (arguments[4]) return true;
-          break;
-        default:
-          break;
-      }
-    }
-    for (const harness::Descriptor& open : harness::Descriptors(pid)) {
-      if (!absl::StartsWith(open.target, "socket:")) continue;
-      const ipc::UniqueFd copy = harness::CopyDescriptor(pid, open.number);
-      for (int option : {SO_RCVTIMEO, SO_SNDTIMEO}) {
-        timeval limit = {};
-        socklen_t size = sizeof(limit);
-        getsockopt(copy.get(), SOL_SOCKET, option, &limit, &size);
-        if (limit.tv_sec || limit.tv_usec) return true;
-      }
-    }
-    return false;
   }
 
   // Stops the child of `pair`: from here on it reads and answers nothing.

@@ -263,6 +263,20 @@ class Opener : public FdPassing {
 class Reader : public FdPassing {
  protected:
   Reader() { Judges("reader"); }
+
+  // Fails unless the reader, which was given more descriptors than it may have,
+  // has closed `surplus` when it asks for the next files.
+  void ClosesSurplus(harness::Process reader, harness::Peer* opener,
+                     const Pipe& surplus) {
+    opener->Receive(Request({}).size());
+    Step("it asked for the fifth file");
+    const pid_t pid = reader.pid();
+    reader.ComesDownTo(0, "descriptors that it did not ask for", [&] {
+      return CountOpen(pid, [&](const std::string& target) {
+        return target == surplus.Target();
+      });
+    });
+  }
 };
 
 #endif  // TESTS_05_FD_PASSING_FD_PASSING_H_

@@ -234,14 +234,7 @@ TEST_F(Reader, ClosesSurplus) {
   opener.Send(AnswerBytes({0, ENOENT, EACCES, ENOENT}),
               "an answer that promises one descriptor, with three",
               {pipe.get(), surplus.output.get(), surplus.output.get()});
-  opener.Receive(Request({}).size());
-  Step("it asked for the fifth file");
-  const pid_t pid = reader.pid();
-  reader.ComesDownTo(0, "descriptors that it did not ask for", [&] {
-    return CountOpen(pid, [&](const std::string& target) {
-      return target == surplus.Target();
-    });
-  });
+  ClosesSurplus(reader, &opener, surplus);
   opener.Send(AnswerBytes({0}), "an answer with one more", {second.get()});
   reader.Exits(1, text + last);
 }
@@ -267,14 +260,7 @@ TEST_F(Reader, ClosesLaterSurplus) {
   opener.AwaitRead();
   opener.Send(answer.substr(2), "the rest of the answer, with ten more",
               Many(surplus));
-  opener.Receive(Request({}).size());
-  Step("it asked for the fifth file");
-  const pid_t pid = reader.pid();
-  reader.ComesDownTo(0, "descriptors that it did not ask for", [&] {
-    return CountOpen(pid, [&](const std::string& target) {
-      return target == surplus.Target();
-    });
-  });
+  ClosesSurplus(reader, &opener, surplus);
   opener.Send(AnswerBytes({0}), "an answer with one more", {second.get()});
   reader.Exits(0, text + last);
 }

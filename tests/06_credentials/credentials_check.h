@@ -4,19 +4,13 @@
 
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/time.h>
 #include <sys/types.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <random>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -28,7 +22,6 @@
 #include "lib/unique_fd.h"
 #include "tests/support/check.h"
 #include "tests/support/proc.h"
-#include "tests/support/traced_call.h"
 
 constexpr size_t kRequestSize = 64;
 constexpr size_t kMaxName = ipc::SocketAddress::kMaxPathLength;
@@ -99,19 +92,20 @@ class Credentials : public harness::Check {
     return pids;
   }
 
-  // Waits until all its processes sleep and do not wake by themselves: nothing
-  // but another process can wake them, or they have slept on for a while.
+  // Waits until all its processes, orphans too, sleep and do not wake by
+  // themselves: nothing but another process can wake them, or they have slept
+  // on for a while.
   static void Sleeps(harness::Process program) {
     std::string fingerprint;
     absl::Time asleep_since = absl::Now();
     program.ComesDownTo(
         0, "processes that are awake, or wake again and again", [&] {
-          const std::vector<pid_t> pids = Tree(program.pid());
+          const std::vector<pid_t> pids = harness::Descendants(getpid());
           const harness::Activity activity = harness::ObserveActivity(pids);
           int running = 0;
           for (pid_t pid : pids) running += harness::RunningThreads(pid);
           // One that was made meanwhile was not looked at.
-          if (Tree(program.pid()) != pids) return 1;
+          if (harness::Descendants(getpid()) != pids) return 1;
           if (running || activity.fingerprint != fingerprint) {
             fingerprint = activity.fingerprint;
             asleep_since = absl::Now();
@@ -123,75 +117,8 @@ class Credentials : public harness::Check {
         });
   }
 
-  // If it waits with a time-out, until that should be over.
-  void OutlastsTimeOuts(harness::Process program) {
-    if (over()) return;
-    const std::vector<pid_t> pids = Tree(program.pid());
-    if (std::none_of(pids.begin(), pids.end(), HasTimeOut)) return;
-    Step("nothing happens for 4 seconds");
-    const absl::Time end = absl::Now() + absl::Seconds(4);
-    program.ComesDownTo(0, "seconds left", [&] { return absl::Now() < end; });
-  }
-
   std::string name_, flag_;
   ipc::SocketAddress address_;
-
- private:
-  // Whether a thread of `pid` waits in a call that time ends.
-  static bool HasTimeOut(pid_t pid) {
-    const std::filesystem::path process = absl::StrCat("/proc/", pid);
-    std::error_code error;
-    for (const auto& thread :
-         std::filesystem::directory_iterator(process / "task", error)) {
-      std::ifstream line(thread.path() / "syscall");
-      long number = -1;
-      unsigned long arguments[6] = {};
-      line >> number >> std::hex;
-      for (unsigned long& argument : arguments) {
-        std::string word;
-        line >> word;
-        argument = strtoul(word.c_str(), nullptr, 16);
-      }
-      const auto at_most = [&](int index) {
-        return static_cast<int>(arguments[index]) >= 0;
-      };
-      switch (number) {
-#ifdef SYS_poll
-        case SYS_poll:
-          if (at_most(2)) return true;
-          break;
-#endif
-#ifdef SYS_epoll_wait
-        case SYS_epoll_wait:
-#endif
-        case SYS_epoll_pwait:
-          if (at_most(3)) return true;
-          break;
-        case SYS_ppoll:
-          if (arguments[2]) return true;
-          break;
-#ifdef SYS_select
-        case SYS_select:
-#endif
-        case SYS_pselect6:
-          if (arguments[4]) return true;
-          break;
-        default:
-          break;
-      }
-    }
-    for (const harness::Descriptor& open : harness::Descriptors(pid)) {
-      if (!absl::StartsWith(open.target, "socket:")) continue;
-      const ipc::UniqueFd copy = harness::CopyDescriptor(pid, open.number);
-      for (int option : {SO_RCVTIMEO, SO_SNDTIMEO}) {
-        timeval limit = {};
-        socklen_t size = sizeof(limit);
-        getsockopt(copy.get(), SOL_SOCKET, option, &limit, &size);
-        if (limit.tv_sec || limit.tv_usec) return true;
-      }
-    }
-    return false;
-  }
 };
 
 #endif  // TESTS_06_CREDENTIALS_CREDENTIALS_CHECK_H_

@@ -378,7 +378,7 @@ TEST_F(WhoamiClient, ClientIsPatient) {
   for (const char* who : {"parent", "child"}) {
     Asks(client, server, who);
     Sleeps(client);
-    OutlastsTimeOuts(client);
+    client.OutlastsTimeLimits();
     const std::string answer = "granted: " + RandomText(20);
     server.Send(Padded(answer), "an answer");
     absl::StrAppend(&output, who, ": ", answer, "\n");

@@ -748,15 +748,15 @@ TEST_F(Whoserver, ServerIsPatient) {
         Handout(6, {2}, "man 2 recvmsg"));
   Process server = StartServer();
   Sleeps(server);
-  OutlastsTimeOuts(server);
+  server.OutlastsTimeLimits();
   Peer client = ConnectOurs();
   Sleeps(server);
-  OutlastsTimeOuts(server);
+  server.OutlastsTimeLimits();
   const std::string text = RandomText(20);
   client.Send(Padded(text).substr(0, 30), "30 bytes of a request");
   client.AwaitRead();
   Sleeps(server);
-  OutlastsTimeOuts(server);
+  server.OutlastsTimeLimits();
   client.Send(Padded(text).substr(30), "the rest");
   Answers(client, "granted: you are " + Me());
   client.Close();

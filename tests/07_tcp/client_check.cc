@@ -303,10 +303,7 @@ TEST_F(Client, ClientTakesNames) {
                                       PortFlag(HostAddress().port()), line});
     Peer host = Accept();
     host.ReceiveAll();
-    const std::string ends = Ends(host);
-    host.Send(Answer(1, line), "the answer");
-    host.Close();
-    client.Exits(0, ends + Answer(1, line));
+    AnswersAndEnds(&host, line, client, "the answer");
   }
   Part("a name that cannot exist");
   Because(
@@ -331,10 +328,7 @@ TEST_F(Client, ClientNamesPortsByNumber) {
   Process client = StartClient(*name, {line});
   Peer host = AcceptAt({listener.get()}, client);
   host.ReceiveAll();
-  const std::string ends = Ends(host);
-  host.Send(Answer(1, line), "the answer");
-  host.Close();
-  client.Exits(0, ends + Answer(1, line));
+  AnswersAndEnds(&host, line, client, "the answer");
 }
 
 TEST_F(Client, ClientTellsOnce) {
@@ -361,10 +355,7 @@ TEST_F(Client, ClientNamesIpv6) {
       Start("client", {"--address=::1", PortFlag(HostAddress().port()), line});
   Peer host = Accept();
   host.ReceiveAll();
-  const std::string ends = Ends(host);
-  host.Send(Answer(1, line), "the answer");
-  host.Close();
-  client.Exits(0, ends + Answer(1, line));
+  AnswersAndEnds(&host, line, client, "the answer");
 }
 
 TEST_F(Client, ClientHasPatience) {
@@ -380,10 +371,7 @@ TEST_F(Client, ClientHasPatience) {
   host.ReceiveAll();
   client.Expect(client.FallsAsleep(), "client sleeps until there is an answer",
                 "it uses the processor all the time");
-  const std::string ends = Ends(host);
-  host.Send(Answer(1, line), "the answer, after a long time");
-  host.Close();
-  client.Exits(0, ends + Answer(1, line));
+  AnswersAndEnds(&host, line, client, "the answer, after a long time");
 }
 
 TEST_F(Client, ClientSaysThatItCannotPrint) {

@@ -309,6 +309,16 @@ class Server : public Tcp {
 class Client : public Tcp {
  protected:
   Client() { Judges("client"); }
+
+  // In the place of the server: answers `line`, `what` that is in words, and
+  // ends. The client prints it, and ends well.
+  static void AnswersAndEnds(harness::Peer* host, const std::string& line,
+                             harness::Process client, const std::string& what) {
+    const std::string ends = ::Ends(*host);
+    host->Send(Answer(1, line), what);
+    host->Close();
+    client.Exits(0, ends + Answer(1, line));
+  }
 };
 
 #endif  // TESTS_07_TCP_TCP_H_

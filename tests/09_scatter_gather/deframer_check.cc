@@ -179,16 +179,7 @@ TEST_F(ScatterGather, EmptyBody) {
   Process deframer = StartDeframer();
   Peer framer = Connect(SocketPath(), "a framer");
   const std::string body = RandomText(9);
-  std::string output = Listening();
-  int number = 0;
-  for (const std::string& one : {std::string(), std::string(), body}) {
-    framer.Send(Frame(++number, one),
-                absl::StrCat("a frame of ", one.size(), " bytes"));
-    output += Printed(number, one);
-    deframer.Prints(output);
-  }
-  framer.Close();
-  deframer.Exits(0, output + End(number));
+  PrintsEach(deframer, &framer, {std::string(), std::string(), body});
 }
 
 TEST_F(ScatterGather, BodyAsItCame) {
@@ -601,16 +592,7 @@ TEST_F(ScatterGather, EachByteValue) {
   for (int byte = 0; byte < 256; ++byte) all += static_cast<char>(byte);
   const Strings bodies = {all, std::string(all.rbegin(), all.rend()), "\n", " ",
                           std::string(3, '\0')};
-  std::string output = Listening();
-  int number = 0;
-  for (const std::string& body : bodies) {
-    framer.Send(Frame(++number, body),
-                absl::StrCat("a frame of ", body.size(), " bytes"));
-    output += Printed(number, body);
-    deframer.Prints(output);
-  }
-  framer.Close();
-  deframer.Exits(0, output + End(number));
+  PrintsEach(deframer, &framer, bodies);
 }
 
 TEST_F(ScatterGather, SleepsUntilAFramerComes) {

@@ -313,6 +313,22 @@ class ScatterGather : public harness::Check {
     }
     return names.empty() ? "none" : absl::StrJoin(names, ", ");
   }
+
+  // Sends a frame for each of `bodies`, and ends: each is printed when it has
+  // come.
+  void PrintsEach(harness::Process deframer, harness::Peer* framer,
+                  const Strings& bodies) const {
+    std::string output = Listening();
+    int number = 0;
+    for (const std::string& body : bodies) {
+      framer->Send(Frame(++number, body),
+                   absl::StrCat("a frame of ", body.size(), " bytes"));
+      output += Printed(number, body);
+      deframer.Prints(output);
+    }
+    framer->Close();
+    deframer.Exits(0, output + End(number));
+  }
 };
 
 #endif  // TESTS_09_SCATTER_GATHER_SCATTER_GATHER_CHECK_H_

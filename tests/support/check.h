@@ -162,7 +162,7 @@ class Check : public testing::Test {
 
   // The same, while time flies: each call with a time limit of the program's
   // own (poll, select, SO_RCVTIMEO, sleep) has waited long enough at once,
-  // the first Fault::kTimeOuts times.
+  // the first times. See Fault::TimeOut.
   Process StartOutOfTime(const std::string& program,
                          const std::vector<std::string>& args,
                          const std::string& input = "/dev/null") {

@@ -11,10 +11,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "tests/support/check.h"
 #include "tests/support/proc.h"
 #include "tests/support/story.h"
+#include "tests/support/time_limit.h"
 
 namespace harness {
 
@@ -196,6 +198,16 @@ bool Process::FallsAsleep() {
                        : "time is up, and it still runs");
       return true;
   }
+}
+
+void Process::OutlastsTimeLimits() {
+  if (!child_ || check_->over()) return;
+  std::vector<pid_t> pids = Descendants(pid());
+  pids.push_back(pid());
+  if (std::none_of(pids.begin(), pids.end(), WaitsWithTimeLimit)) return;
+  check_->Step("nothing happens for 4 seconds");
+  const absl::Time end = absl::Now() + absl::Seconds(4);
+  ComesDownTo(0, "seconds left", [&] { return absl::Now() < end; });
 }
 
 void Process::ClosesOnExec(pid_t pid) {

@@ -64,6 +64,10 @@ class Process {
   // ms of processor time instead: how busy others are does not matter.
   bool FallsAsleep();
 
+  // If it, or a process that it made, waits with a time limit, until that
+  // should be over.
+  void OutlastsTimeLimits();
+
   // Fails unless each descriptor above 2 has FD_CLOEXEC; of its descendant
   // `pid`, if that is given.
   void ClosesOnExec(pid_t pid = 0);

@@ -74,7 +74,11 @@ Waited Supervisor::WaitUntil(absl::FunctionRef<bool()> condition,
     // In this order: a child that has ended wrote all it had to write before.
     const bool all_ended = AllEnded();
     for (const auto& child : children_) child->Pump();
-    if (condition()) return Waited::kMet;
+    if (condition()) {
+      // Its output up to this moment, too: all may sleep after a last line.
+      for (const auto& child : children_) child->Pump();
+      return Waited::kMet;
+    }
     if (BreaksLimit()) return Waited::kBroke;
     const absl::Time now = absl::Now();
     const bool quiet = now - quiet_since >= kQuietBeforeLook;

@@ -22,6 +22,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "tests/support/proc.h"
+#include "tests/support/time_limit.h"
 
 namespace harness {
 namespace {
@@ -141,15 +142,11 @@ bool IsZeroTime(pid_t thread, uint64_t address) {
 bool HasChildren(pid_t process) { return !Descendants(process).empty(); }
 
 // Whether the socket gives up a call of that effect after some time.
-bool HasTimeLimit(const TracedCall& traced) {
-  const ipc::UniqueFd copy = CopyDescriptor(traced.process, traced.fd);
+bool SocketEnds(const TracedCall& traced) {
   const bool sends = traced.call->effect == Effect::kWrites ||
                      traced.call->number == SYS_connect;
-  timeval limit = {};
-  socklen_t size = sizeof(limit);
-  return getsockopt(copy.get(), SOL_SOCKET, sends ? SO_SNDTIMEO : SO_RCVTIMEO,
-                    &limit, &size) == 0 &&
-         (limit.tv_sec != 0 || limit.tv_usec != 0);
+  return HasTimeLimit(CopyDescriptor(traced.process, traced.fd).get(),
+                      sends ? SO_SNDTIMEO : SO_RCVTIMEO);
 }
 
 // The time after which the call gives up by itself. 0 is no limit in this
@@ -192,7 +189,7 @@ TimeLimit TimeLimitOf(const TracedCall& traced, const CallState& state,
     default:
       break;
   }
-  if (traced.fd < 0 || (status_flags & O_NONBLOCK) || !HasTimeLimit(traced)) {
+  if (traced.fd < 0 || (status_flags & O_NONBLOCK) || !SocketEnds(traced)) {
     return {};
   }
   return {TimeLimit::kOfTheSocket};

@@ -65,7 +65,11 @@ Fault Fault::Hold(Calls calls, int occurrence) {
   return Make(kHold, std::move(calls), occurrence);
 }
 
-Fault Fault::TimeOut() { return Make(kTimeOut, {}, 1); }
+Fault Fault::TimeOut() {
+  Fault fault = Make(kTimeOut, {}, 1);
+  fault.times = 300;
+  return fault;
+}
 
 bool Fault::Fits(const TracedCall& call) const {
   const auto is_it = [&](const std::string& one) {

@@ -52,6 +52,7 @@ struct Fault {
   // suffer it. 0: in each thread the first of each name, and each third after
   // that, for ever.
   int occurrence = 1;
+  int times = 1;     // That one, and so many in all.
   int error = 0;     // Of kFail.
   size_t bytes = 1;  // Of kCutTo.
   // On descriptors of these kinds only. Empty: on all, and without.
@@ -63,9 +64,8 @@ struct Fault {
   static Fault CutHalf(Calls calls, int occurrence);
   static Fault Fail(Calls calls, int occurrence, int error);
   static Fault Hold(Calls calls, int occurrence);
-  // Of all calls that have a time limit, the first kTimeOuts.
+  // Of all calls that have a time limit, the first 300.
   static Fault TimeOut();
-  static constexpr int kTimeOuts = 300;
 
   // Whether `call` is one of those, and can suffer it.
   bool Fits(const TracedCall& call) const;

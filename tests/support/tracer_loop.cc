@@ -102,6 +102,7 @@ class Loop {
   Loop(const std::vector<Fault>& faults, int log, Tracer::Shared* shared)
       : faults_(faults),
         fitting_(faults.size()),
+        suffered_(faults.size()),
         done_(faults.size()),
         log_(log),
         shared_(shared) {}
@@ -269,7 +270,7 @@ class Loop {
     thread->place = -1;
     thread->change.reset();
     if (traced.fault >= 0 && faults_[traced.fault].occurrence > 0 &&
-        faults_[traced.fault].kind != Fault::kTimeOut) {
+        ++suffered_[traced.fault] >= faults_[traced.fault].times) {
       done_[traced.fault] = true;
     }
   }
@@ -298,14 +299,11 @@ class Loop {
     for (size_t i = 0; i < faults_.size(); ++i) {
       if (done_[i] || !faults_[i].Fits(traced)) continue;
       fits = true;
-      if (faults_[i].kind == Fault::kTimeOut) {
-        if (++fitting_[i] >= Fault::kTimeOuts) done_[i] = true;
-        return static_cast<int>(i);
-      }
       const bool again = faults_[i].occurrence == 0;
+      const int first = again ? 0 : faults_[i].occurrence - 1;
       const int count =
           again ? thread->counts[traced.name]++ % 3 : fitting_[i]++;
-      if (count == (again ? 0 : faults_[i].occurrence - 1)) {
+      if (count >= first && count < first + faults_[i].times) {
         return static_cast<int>(i);
       }
     }
@@ -500,7 +498,8 @@ class Loop {
   }
 
   const std::vector<Fault>& faults_;
-  std::vector<int> fitting_;  // How many calls fitted, by fault.
+  // By fault: how many calls fitted, and how many suffered it.
+  std::vector<int> fitting_, suffered_;
   std::vector<bool> done_;
   const int log_;
   Tracer::Shared* const shared_;
