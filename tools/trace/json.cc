@@ -175,12 +175,15 @@ std::string DrawPerfetto(const Trace& trace) {
   for (size_t i = 0; i < trace.lanes.size(); ++i) {
     const Lane& lane = trace.lanes[i];
     if (lane.hidden) continue;
-    const bool thread = lane.process != static_cast<int>(i);
-    list.push_back({{"ph", "M"},
-                    {"name", thread ? "thread_name" : "process_name"},
-                    {"pid", trace.lanes[lane.process].pid},
-                    {"tid", lane.pid},
-                    {"args", {{"name", lane.name}}}});
+    const auto name = [&](const char* what) {
+      list.push_back({{"ph", "M"},
+                      {"name", what},
+                      {"pid", trace.lanes[lane.process].pid},
+                      {"tid", lane.pid},
+                      {"args", {{"name", lane.name}}}});
+    };
+    if (lane.process == static_cast<int>(i)) name("process_name");
+    name("thread_name");
   }
   const auto is_shown = [&](const Event& event) {
     return !event.hidden && !trace.lanes[event.lane].hidden;

@@ -11,7 +11,7 @@ namespace trace {
 // What docs/trace.md describes.
 std::string DrawJson(const Trace& trace);
 
-// For ui.perfetto.dev and chrome://tracing.
+// For ui.perfetto.dev and the Performance panel of Chrome's developer tools.
 std::string DrawPerfetto(const Trace& trace);
 
 // What page.js draws: the trace and its layout, in short.

@@ -1,6 +1,7 @@
 #!/bin/bash
-# The pages that ./lab trace writes, in headless Chromium: see page_test.mjs. Says
-# what is missing for that, and then tests nothing. Screenshots go to folder $1.
+# The pages and the trace events that ./lab trace writes, in headless Chromium: see
+# page_test.mjs and chrome_test.mjs. Says what is missing for that, and then tests
+# nothing. Screenshots go to folder $1.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 modules=${NODE_PATH:-$(npm root -g 2>/dev/null)}
@@ -23,4 +24,7 @@ done
 # Five thousand calls, and more.
 # shellcheck disable=SC2016  # The inner shell expands it.
 ./lab trace "--html=$work/many.html" -- bash -c 'for i in {1..900}; do echo $i | read -r x; done' || exit 2
-NODE_PATH=$modules CHROMIUM=$browser node tools/trace/page_test.mjs "${1:-$work}" "$work"/*.html
+./lab trace 01 --solution "--perfetto=$work/lab01.json" || exit 2
+export NODE_PATH=$modules CHROMIUM=$browser
+node tools/trace/page_test.mjs "${1:-$work}" "$work"/*.html &&
+  node tools/trace/chrome_test.mjs "${1:-$work}" "$work/lab01.json" server client
