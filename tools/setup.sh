@@ -19,6 +19,7 @@ _lab_everyone_needs=(
   "patch patch"
   "ss iproute2"
   "netstat net-tools"
+  "/etc/services netbase"
 )
 # Debian's Bazel brings its own Java, Python and compiler as dependencies. Java
 # is asked for because it comes last: an installation cut short lacks it.

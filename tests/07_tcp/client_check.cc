@@ -142,7 +142,7 @@ TEST_F(Client, ClientTriesEveryAddress) {
         "127.0.0.1. getaddrinfo returns a list of them, the likeliest first; "
         "somebody listens at one of them, not always at that one.",
         Handout(9, {11}, "man 3 getaddrinfo, ai_next"));
-  if (!Has("::1")) Skip("this machine has no IPv6");
+  if (!Has("::1")) return Skip("this machine has no IPv6");
   for (const char* address : {kLoopback, "::1"}) {
     HostAtOwnPort(address);
     const auto closed =
@@ -321,7 +321,7 @@ TEST_F(Client, ClientNamesPortsByNumber) {
         "unless NI_NUMERICSERV asks for the number.",
         Handout(9, {12}, "man 3 getnameinfo, man 5 services"));
   const ipc::UniqueFd listener = BindToNamedPort();
-  if (!listener.valid()) Skip("no port that has a name is free");
+  if (!listener.valid()) return Skip("no port that has a name is free");
   listen(listener.get(), 1);
   const auto name = ipc::LocalAddress(listener.get());
   const std::string line = Line();
@@ -348,7 +348,7 @@ TEST_F(Client, ClientNamesIpv6) {
         "An IPv6 address has colons in it. Without brackets the port looks "
         "like one more part of it: [::1]:40963.",
         Handout(9, {11}, "man 7 ipv6"));
-  if (!Has("::1")) Skip("this machine has no IPv6");
+  if (!Has("::1")) return Skip("this machine has no IPv6");
   HostAtOwnPort("::1");
   const std::string line = Line();
   Process client =

@@ -131,7 +131,7 @@ TEST_F(Server, NamesPortsByNumber) {
         "unless NI_NUMERICSERV asks for the number.",
         Handout(4, {2}, "man 3 getnameinfo, man 5 services"));
   ipc::UniqueFd fd = BindToNamedPort();
-  if (!fd.valid()) Skip("no port that has a name is free");
+  if (!fd.valid()) return Skip("no port that has a name is free");
   SocketAddress name;
   Process server = StartServer({}, &name);
   if (over()) return;
@@ -184,7 +184,7 @@ TEST_F(Server, Ipv6) {
         "sockaddr_in6 has 28 bytes, sockaddr_in 16. getaddrinfo makes the "
         "right one of either, and sockaddr_storage holds both.",
         Handout(9, {1}, "man 7 ipv6, man 3 getaddrinfo"));
-  if (!Has("::1")) Skip("this machine has no IPv6");
+  if (!Has("::1")) return Skip("this machine has no IPv6");
   SocketAddress name;
   Process server = StartServer({"--address=::1"}, &name);
   server.Expect(name.family() == AF_INET6, "it listens at [::1]",
@@ -204,7 +204,7 @@ TEST_F(Server, DualStack) {
         "unless IPV6_V6ONLY is set. Its default is a setting of the machine, "
         "so a program that cares sets it, before bind.",
         Handout(9, {8}, "man 7 ipv6, IPV6_V6ONLY"));
-  if (!Has("::1")) Skip("this machine has no IPv6");
+  if (!Has("::1")) return Skip("this machine has no IPv6");
   SocketAddress name;
   Process server = StartServer({"--address=::", "--clients=2"}, &name);
   std::string output = Listening(name);

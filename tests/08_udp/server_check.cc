@@ -566,7 +566,7 @@ TEST_F(Udp, DualStack) {
       "so a program that cares sets it, before bind. Who came by IPv6 and who "
       "by IPv4 are two, with the same port as well.",
       WholeHandout({11}, "man 7 ipv6, IPV6_V6ONLY"));
-  if (!Has("::1")) Skip("this machine has no IPv6");
+  if (!Has("::1")) return Skip("this machine has no IPv6");
   SocketAddress name;
   Process server = StartServer({"--address=::", "--requests=2"}, &name);
   std::string output = server.PrintsLine();
@@ -617,7 +617,7 @@ TEST_F(Udp, NamesInNumbers) {
     break;
   }
   endservent();
-  if (!client) Skip("this machine has no named UDP port that is free");
+  if (!client) return Skip("this machine has no named UDP port that is free");
   if (over()) return;
   SocketAddress name;
   Process server = StartServer({}, &name);

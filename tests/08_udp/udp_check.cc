@@ -122,7 +122,7 @@ TEST_F(Udp, Ipv6) {
         "right one of either, and sockaddr_storage holds both, also what "
         "recvfrom tells.",
         WholeHandout({3, 13}, "man 3 getaddrinfo, man 7 ipv6"));
-  if (!Has("::1")) Skip("this machine has no IPv6");
+  if (!Has("::1")) return Skip("this machine has no IPv6");
   SocketAddress name;
   Process server = StartServer({"--address=::1", "--requests=2"}, &name);
   server.Expect(name.family() == AF_INET6, "it waits at [::1]",

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
+#include "tests/support/place.h"
 
 namespace harness {
 namespace {
@@ -105,6 +106,39 @@ std::vector<const Result*> FailuresByStep(const std::vector<Result>& results) {
   return failures;
 }
 
+std::string Progress(const std::vector<Result>& results) {
+  struct Part {
+    std::string program;
+    int checks = 0, passed = 0, next = Place::kWhole;
+  };
+  std::vector<Part> parts;
+  for (const Result& result : results) {
+    if (result.program.empty() || !result.skipped.empty()) continue;
+    const auto is_its = [&](const Part& part) {
+      return part.program == result.program;
+    };
+    auto part = std::find_if(parts.begin(), parts.end(), is_its);
+    if (part == parts.end()) {
+      part = parts.insert(parts.end(), Part{result.program});
+    }
+    ++part->checks;
+    part->passed += result.passed;
+    if (result.failed() && result.step > 0) {
+      part->next = std::min(part->next, result.step);
+    }
+  }
+  std::string out;
+  for (const Part& part : parts) {
+    absl::StrAppend(&out, part.program, ": ", part.passed, " of ", part.checks,
+                    " checks pass");
+    if (part.next != Place::kWhole) {
+      absl::StrAppend(&out, "; next: step ", part.next);
+    }
+    out += '\n';
+  }
+  return out;
+}
+
 std::string Summary(const std::string& lab, const std::vector<Result>& results,
                     bool every_story) {
   std::string out;
@@ -114,6 +148,10 @@ std::string Summary(const std::string& lab, const std::vector<Result>& results,
     if (!every_story) break;
   }
   const Tally tally(results);
+  if (tally.failed) {
+    const std::string progress = Progress(results);
+    if (!progress.empty()) absl::StrAppend(&out, "\n", progress);
+  }
   absl::StrAppendFormat(&out, "\n%s: %d of %d checks passed", lab, tally.passed,
                         tally.checks);
   if (tally.not_judged) {

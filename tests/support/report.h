@@ -40,7 +40,12 @@ std::string ResultLine(const Result& result);
 // then by the order of the checks.
 std::vector<const Result*> FailuresByStep(const std::vector<Result>& results);
 
-// The first of these stories in full, or every one, then the counts and points.
+// A line for each program of the lab: how many of its checks pass, and the
+// first step of the handout that a failure belongs to.
+std::string Progress(const std::vector<Result>& results);
+
+// The first of these stories in full, or every one, then the progress,
+// the counts and points.
 // `lab` is the name of the lab.
 std::string Summary(const std::string& lab, const std::vector<Result>& results,
                     bool every_story = false);

@@ -94,6 +94,22 @@ TEST(Summary, TellsTheFailureOfTheLowestStepFirst) {
   EXPECT_THAT(Summary("lab", {whole}), HasSubstr("the story of Whole"));
 }
 
+TEST(Progress, IsToldForEachProgramByStep) {
+  Result passed = Passed(1), late = Failed("Late", 1), whole = late;
+  passed.program = late.program = "server";
+  late.step = 7;
+  whole.program = "client";
+  whole.step = Place::kWhole;
+  Result early = late;
+  early.step = 3;
+  EXPECT_EQ(Progress({late, passed, whole, early, Passed(2), Skipped(1)}),
+            "server: 1 of 3 checks pass; next: step 3\n"
+            "client: 0 of 1 checks pass\n");
+  EXPECT_THAT(Summary("lab", {late, passed}),
+              HasSubstr("\nserver: 1 of 2 checks pass; next: step 7\n\nlab: "));
+  EXPECT_THAT(Summary("lab", {passed}), Not(HasSubstr("checks pass;")));
+}
+
 TEST(Summary, WhatWasNotJudgedHasNotFailed) {
   Result result = Passed(3);
   result.passed = false;

@@ -1,0 +1,54 @@
+# What the checker said, in the order in which it helps: the story first, then the other
+# checks that fail, then how many pass. With -v all=yes, every check has its line.
+
+NR == 1 { print printed = $0; next }
+
+# A line for each check, until the first empty line.
+!below && /^(ok|FAIL|skip|\?\?\?\?) / {
+  name = $2
+  sub(/:$/, "", name)
+  kind = $1
+  passed += kind == "ok"
+}
+!below && $0 != "" {
+  lines[++count] = $0
+  name_of[count] = name
+  kind_of[count] = kind
+  if (/^ /) noted[name] = 1
+  next
+}
+!below { below = 1 }
+/^[a-z_]+: [0-9]+ of [0-9]+ checks pass(; next|$)/ {
+  progress = progress $0 "\n"
+  next
+}
+
+# The last line is for the end, and of two empty lines one.
+{
+  if (held && (last != "" || printed != "")) print printed = last
+  held = 1
+  last = $0
+}
+/^[A-Z][A-Za-z0-9]*: .*\((core|robust), [0-9]+ points?\)$/ {
+  name = $1
+  sub(/:$/, "", name)
+  told[name] = 1
+}
+
+END {
+  shown = 0
+  for (i = 1; i <= count; ++i) {
+    name = name_of[i]
+    if (all == "") {
+      if (kind_of[i] == "ok" && !noted[name]) continue
+      if (kind_of[i] == "FAIL" && name in told && !noted[name]) continue
+      if (kind_of[i] == "FAIL" && lines[i] !~ /^ / && ++shown > 10) continue
+    }
+    print lines[i]
+  }
+  if (shown > 10) printf "      and %d more fail; -v lists every check\n", shown - 10
+  if (all == "" && passed) printf "%d check%s pass%s\n", passed, passed == 1 ? "" : "s", passed == 1 ? "es" : ""
+  if (progress != "") printf "\n%s", progress
+  print ""
+  print last
+}
