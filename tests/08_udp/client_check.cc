@@ -34,7 +34,7 @@ using harness::Process;
 using harness::Robust;
 using ipc::SocketAddress;
 
-TEST_F(Udp, HostByName) {
+TEST_F(Client, HostByName) {
   About(Core(1), "the server's machine may be given by its name",
         "People know names, and getaddrinfo finds the addresses of one. With "
         "AI_NUMERICHOST it does not, and inet_pton knows no names at all.",
@@ -58,7 +58,7 @@ TEST_F(Udp, HostByName) {
   client.Exits(0);
 }
 
-TEST_F(Udp, ClientSendsRequests) {
+TEST_F(Client, ClientSendsRequests) {
   About(Core(3), "a message is sent as a request, and its answer printed",
         "One datagram: sequence and number in network byte order, then the "
         "text, without a NUL. The sequence of the next one is one more. The "
@@ -90,7 +90,7 @@ TEST_F(Udp, ClientSendsRequests) {
   client.Expect(!Waits(host), "without a message it sends nothing", "it does");
 }
 
-TEST_F(Udp, OneAtATime) {
+TEST_F(Client, OneAtATime) {
   About(Core(2), "the next request waits for the answer to the last one",
         "Sent all at once, requests may overtake one another, and the queue of "
         "the server overflows: what does not fit is thrown away, and nobody is "
@@ -111,7 +111,7 @@ TEST_F(Udp, OneAtATime) {
   client.Exits(0);
 }
 
-TEST_F(Udp, SequenceIsRandom) {
+TEST_F(Client, SequenceIsRandom) {
   About(Robust(1), "the first sequence number is a random one",
         "The kernel gives ports again. Who gets one that another client had a "
         "moment ago, and begins with 1 as that did, is taken for that client: "
@@ -139,7 +139,7 @@ TEST_F(Udp, SequenceIsRandom) {
   }
 }
 
-TEST_F(Udp, AsksAgain) {
+TEST_F(Client, AsksAgain) {
   About(Core(3), "a request without an answer is sent again, the very same",
         "The request was lost, or the answer, or it is late: who sends by UDP "
         "is not told. All that can be done is to ask again, with the same "
@@ -176,7 +176,7 @@ TEST_F(Udp, AsksAgain) {
   client.Exits(0, output);
 }
 
-TEST_F(Udp, GivesUp) {
+TEST_F(Client, GivesUp) {
   About(Core(3), "after --tries tries it gives up: ETIMEDOUT",
         "A server that is gone, or unreachable, will not answer however often "
         "you ask, and a program that never ends helps nobody. How often to try "
@@ -219,7 +219,7 @@ TEST_F(Udp, GivesUp) {
   client.Exits(1, output);
 }
 
-TEST_F(Udp, WaitsLongerEachTime) {
+TEST_F(Client, WaitsLongerEachTime) {
   About(Core(2), "it waits --timeout, then twice as long each time",
         "When answers are late because the server or the network has too much "
         "to do, asking more often is the last thing that helps. So does "
@@ -249,7 +249,7 @@ TEST_F(Udp, WaitsLongerEachTime) {
                    " ms"));
 }
 
-TEST_F(Udp, EachMessageBeginsAnew) {
+TEST_F(Client, EachMessageBeginsAnew) {
   About(Core(2), "each message has all its tries, and waits --timeout at first",
         "The time that the last request needed tells nothing about the next "
         "one. A count of tries, or a time-out, that is not set back makes the "
@@ -283,7 +283,7 @@ TEST_F(Udp, EachMessageBeginsAnew) {
   client.Exits(0);
 }
 
-TEST_F(Udp, Defaults) {
+TEST_F(Client, Defaults) {
   About(Core(2), "without flags it waits 1000 ms, and tries 5 times",
         "The user who gives no flag relies on what the handout says.",
         Handout(6, {16, 18}, ""));
@@ -311,7 +311,7 @@ TEST_F(Udp, Defaults) {
   client.Exits(0);
 }
 
-TEST_F(Udp, WaitsVeryLong) {
+TEST_F(Client, WaitsVeryLong) {
   About(Robust(1), "--timeout may be any number of milliseconds",
         "A second has 1000 million nanoseconds: in an int, 3 seconds are "
         "already too many. Reckon with 64 bits.",
@@ -332,7 +332,7 @@ TEST_F(Udp, WaitsVeryLong) {
   }
 }
 
-TEST_F(Udp, IgnoresOldAnswers) {
+TEST_F(Client, IgnoresOldAnswers) {
   About(Core(3), "an answer to another request is not taken for this one's",
         "A request that was sent twice is answered twice, and the second "
         "answer is still on its way when the next request has been sent. Whose "
@@ -367,7 +367,7 @@ TEST_F(Udp, IgnoresOldAnswers) {
   client.Exits(0, output);
 }
 
-TEST_F(Udp, IgnoresNonsense) {
+TEST_F(Client, IgnoresNonsense) {
   About(Core(2), "what is no answer is ignored",
         "A datagram may be of 0 bytes, which is no end, or of less than a "
         "header: then what is behind it in your buffer is from the last one. "
@@ -392,7 +392,7 @@ TEST_F(Udp, IgnoresNonsense) {
   client.Exits(0, output);
 }
 
-TEST_F(Udp, IgnoresStrangers) {
+TEST_F(Client, IgnoresStrangers) {
   About(Core(3), "an answer from somebody else is not taken",
         "Whoever knows or guesses your port can send to it. A socket that is "
         "connected gets only what its peer has sent; the kernel drops "
@@ -415,7 +415,7 @@ TEST_F(Udp, IgnoresStrangers) {
   client.Exits(0, Ends(from, host) + Answered(1, text));
 }
 
-TEST_F(Udp, DeadlineStands) {
+TEST_F(Client, DeadlineStands) {
   About(Robust(3), "what else comes does not put off the next try",
         "A time-out that starts anew with each datagram, as SO_RCVTIMEO does "
         "and a poll with the whole time, never ends while old answers keep "
@@ -427,7 +427,7 @@ TEST_F(Udp, DeadlineStands) {
                   "an old answer");
 }
 
-TEST_F(Udp, DeadlineStandsInterrupted) {
+TEST_F(Client, DeadlineStandsInterrupted) {
   About(Robust(2), "a signal does not put off the next try",
         "A poll that was interrupted has waited for a while already. To call "
         "it again with the whole time is to wait longer with each signal. "
@@ -441,7 +441,7 @@ TEST_F(Udp, DeadlineStandsInterrupted) {
                   "old answers, so that it calls again, and is interrupted");
 }
 
-TEST_F(Udp, ConnectionRefused) {
+TEST_F(Client, ConnectionRefused) {
   About(Core(3), "where nobody is, it fails at once: ECONNREFUSED",
         "To connect a UDP socket sends nothing. The first datagram meets a "
         "closed port, the other machine says so by ICMP, and the kernel tells "
@@ -458,7 +458,7 @@ TEST_F(Udp, ConnectionRefused) {
                 "it does not ask again", harness::Escaped(client.out()));
 }
 
-TEST_F(Udp, TooLong) {
+TEST_F(Client, TooLong) {
   About(Core(2), "a message that fits in no datagram is an error: EMSGSIZE",
         "A stream takes a message in pieces; a datagram is sent whole or not "
         "at all. The kernel knows how much that is: over IPv4 65507 bytes. To "
@@ -471,7 +471,7 @@ TEST_F(Udp, TooLong) {
   client.Expect(!Waits(host), "nothing is sent", "something was");
 }
 
-TEST_F(Udp, LongestMessage) {
+TEST_F(Client, LongestMessage) {
   About(Core(2), "the longest message works, and any answer is printed whole",
         "65499 bytes and the header are a full datagram. An answer is bytes: "
         "what a NUL or a %s would end is printed short, what a small buffer "
@@ -494,7 +494,7 @@ TEST_F(Udp, LongestMessage) {
   client.Exits(0, output);
 }
 
-TEST_F(Udp, PrintsAnyAnswer) {
+TEST_F(Client, PrintsAnyAnswer) {
   About(Core(2), "the text of an answer is printed as it is",
         "A text is bytes and a length. The client prints each of them: white "
         "space at the end, a percent sign and a NUL too. The length is the "
@@ -525,7 +525,7 @@ TEST_F(Udp, PrintsAnyAnswer) {
   client.Exits(0, output);
 }
 
-TEST_F(Udp, ClientInterrupted) {
+TEST_F(Client, ClientInterrupted) {
   About(Robust(2), "a signal neither ends its wait nor its request",
         "poll is interrupted by any signal that has a handler, SA_RESTART or "
         "not, and a recv with SO_RCVTIMEO too. It is no answer, and no end of "
@@ -548,7 +548,7 @@ TEST_F(Udp, ClientInterrupted) {
   client.Exits(0, output);
 }
 
-TEST_F(Udp, AsksByUdp) {
+TEST_F(Client, AsksByUdp) {
   About(Robust(1), "it asks by UDP, whatever listens by TCP at that port",
         "TCP and UDP have ports of their own: two programs can have the same "
         "number. Without a socket type getaddrinfo gives each address once for "
@@ -575,7 +575,7 @@ TEST_F(Udp, AsksByUdp) {
   client.Exits(0);
 }
 
-TEST_F(Udp, UnknownHost) {
+TEST_F(Client, UnknownHost) {
   About(Robust(1), "a host that is not known is an error, in one line",
         "getaddrinfo returns what went wrong, and gai_strerror tells it in "
         "words. Without a line the user does not know why nothing happens.",
@@ -585,7 +585,7 @@ TEST_F(Udp, UnknownHost) {
       .Refuses({});
 }
 
-TEST_F(Udp, ClientCannotPrint) {
+TEST_F(Client, ClientCannotPrint) {
   About(Robust(1), "a line of the client that cannot be printed is a failure",
         "printf and fflush say whether they have printed. A disk may be full. "
         "Status 0 would mean that the answers were printed.",
@@ -611,7 +611,7 @@ TEST_F(Udp, ClientCannotPrint) {
   client.Exits(1);
 }
 
-TEST_F(Udp, ClientWhateverHappens) {
+TEST_F(Client, ClientWhateverHappens) {
   About(Robust(2), "the client does its work whatever its system calls return",
         "A call may be interrupted or fail. Here the checker makes that "
         "happen, to one call at a time.",

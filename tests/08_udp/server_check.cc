@@ -33,7 +33,7 @@ using harness::Robust;
 using harness::WholeHandout;
 using ipc::SocketAddress;
 
-TEST_F(Udp, WaitsWhereItSays) {
+TEST_F(Server, WaitsWhereItSays) {
   About(Core(2),
         "it waits at --port, or at a port of the kernel's, and says so",
         "bind gives a UDP socket its name, and there is nothing to listen to: "
@@ -56,7 +56,7 @@ TEST_F(Udp, WaitsWhereItSays) {
   }
 }
 
-TEST_F(Udp, AnswersEachSender) {
+TEST_F(Server, AnswersEachSender) {
   About(Core(3), "each answer goes to whom it belongs",
         "One socket hears all clients. recvfrom tells whose datagram it was, "
         "and sendto takes that name. A socket that is connected to the first "
@@ -88,7 +88,7 @@ TEST_F(Udp, AnswersEachSender) {
   server.Exits(0, output);
 }
 
-TEST_F(Udp, RepeatedRequest) {
+TEST_F(Server, RepeatedRequest) {
   About(Core(3), "a request that comes again is answered, and not counted",
         "Who gets no answer asks again, and cannot know which of the two was "
         "lost, the request or the answer. To the server it is one request: "
@@ -115,7 +115,7 @@ TEST_F(Udp, RepeatedRequest) {
   server.Exits(0, output + New(3, Request(0, last), NameOf(client)));
 }
 
-TEST_F(Udp, RemembersOlderRequests) {
+TEST_F(Server, RemembersOlderRequests) {
   About(Core(3), "a request that comes again late is known, too",
         "A datagram may take its time, and be overtaken by others. Then the "
         "last sequence number of a client tells nothing: a lower one may be "
@@ -148,7 +148,7 @@ TEST_F(Udp, RemembersOlderRequests) {
   server.Prints(output);
 }
 
-TEST_F(Udp, RemembersTheLastOnes) {
+TEST_F(Server, RemembersTheLastOnes) {
   About(Core(2), "a new request makes the server forget the oldest one only",
         "When the memory is full, the new request takes the place of the "
         "oldest one. To empty the whole memory is to forget requests that may "
@@ -169,7 +169,7 @@ TEST_F(Udp, RemembersTheLastOnes) {
   for (uint32_t back = 0; back + 4 < kRemembered; back += 5) ask(kMost - back);
 }
 
-TEST_F(Udp, EndsAfterTheLast) {
+TEST_F(Server, EndsAfterTheLast) {
   About(Core(2), "after N different requests it takes no more",
         "--requests=N says how many it answers. The Nth answer is the last "
         "one, whatever waits in the queue: the clients of the others must hear "
@@ -198,7 +198,7 @@ TEST_F(Udp, EndsAfterTheLast) {
   server.Expect(!Waits(client), "3 answers, and no more", "a 4th answer came");
 }
 
-TEST_F(Udp, ForgetsAtLast) {
+TEST_F(Server, ForgetsAtLast) {
   About(Robust(1), "not all requests are remembered for ever",
         "Names and sequence numbers cost a server memory, and the network has "
         "no end of them. Some requests back, nobody asks again any more.",
@@ -222,7 +222,7 @@ TEST_F(Udp, ForgetsAtLast) {
   Ask(server, client, name, first, "x", kMost + 2);
 }
 
-TEST_F(Udp, WhoseSequence) {
+TEST_F(Server, WhoseSequence) {
   About(Core(2), "two clients may use the same sequence number",
         "Each client counts for itself, so the number alone says nothing: a "
         "request is known by it and by the name of who sent it, the address "
@@ -242,7 +242,7 @@ TEST_F(Udp, WhoseSequence) {
   server.Exits(0);
 }
 
-TEST_F(Udp, AnySequence) {
+TEST_F(Server, AnySequence) {
   About(Core(2), "a sequence number may be any of 32 bits",
         "The client chooses it. After 0xffffffff comes 0, and less than the "
         "last one is not older than the last one. In an int, half of them are "
@@ -259,7 +259,7 @@ TEST_F(Udp, AnySequence) {
   server.Exits(0);
 }
 
-TEST_F(Udp, AnyText) {
+TEST_F(Server, AnyText) {
   About(Core(2), "a text is bytes and a length, and may be empty",
         "A datagram ends where it ends: recvfrom returns its length. A NUL in "
         "it is a byte like any other, none follows it, and behind it the "
@@ -278,7 +278,7 @@ TEST_F(Udp, AnyText) {
   server.Exits(0);
 }
 
-TEST_F(Udp, LargestRequest) {
+TEST_F(Server, LargestRequest) {
   About(Core(2), "a request may be as large as a datagram can be",
         "UDP over IPv4 carries up to 65507 bytes in one datagram. What does "
         "not fit in your buffer is cut off, and recvfrom does not say so: the "
@@ -296,7 +296,7 @@ TEST_F(Udp, LargestRequest) {
   server.Exits(0);
 }
 
-TEST_F(Udp, NotARequest) {
+TEST_F(Server, NotARequest) {
   About(Core(3), "what is not a request is reported, and not answered",
         "Any program can send anything: nothing at all, less than a header, an "
         "answer. Look at the length before you look at the header. recvfrom "
@@ -330,7 +330,7 @@ TEST_F(Udp, NotARequest) {
   ExpectErrors(server, bad);
 }
 
-TEST_F(Udp, OneThatIsNotARequest) {
+TEST_F(Server, OneThatIsNotARequest) {
   About(Core(2), "one datagram that is not a request makes the status 1",
         "Exit status 0 says that all went well. The server remembers until its "
         "end that it has seen something else than a request, how often it was "
@@ -368,7 +368,7 @@ TEST_F(Udp, OneThatIsNotARequest) {
   }
 }
 
-TEST_F(Udp, ClientIsGone) {
+TEST_F(Server, ClientIsGone) {
   About(Core(2), "a client that is gone before its answer harms nobody",
         "The answer meets a closed port, and the other machine says so, by "
         "ICMP. A UDP socket is told only of errors of the one it is connected "
@@ -395,7 +395,7 @@ TEST_F(Udp, ClientIsGone) {
   ExpectErrors(server, 0);
 }
 
-TEST_F(Udp, AnswerCannotBeSent) {
+TEST_F(Server, AnswerCannotBeSent) {
   About(Robust(1), "an answer that cannot be sent is reported, and no more",
         "sendto fails when there is no way to the client any more, or a "
         "firewall forbids it. That is one client's misfortune: say so, and "
@@ -417,7 +417,7 @@ TEST_F(Udp, AnswerCannotBeSent) {
                 "a line on stderr with ENETUNREACH", server.err());
 }
 
-TEST_F(Udp, LosesSome) {
+TEST_F(Server, LosesSome) {
   About(Core(2), "--lose=K loses every Kth datagram, of those in and out",
         "The loopback network loses nothing, so you have to do it yourself: a "
         "request that is lost was never there; an answer that is lost has been "
@@ -453,7 +453,7 @@ TEST_F(Udp, LosesSome) {
   server.Expect(!Waits(client), "no answer comes: both were lost", "one came");
 }
 
-TEST_F(Udp, LosesEveryKth) {
+TEST_F(Server, LosesEveryKth) {
   About(Robust(2), "--lose counts whatever comes and whatever goes",
         "All datagrams are counted with one count: those that come, be they "
         "requests or not, and all answers, those to repeated requests too. "
@@ -501,7 +501,7 @@ TEST_F(Udp, LosesEveryKth) {
   }
 }
 
-TEST_F(Udp, KnowsUnanswered) {
+TEST_F(Server, KnowsUnanswered) {
   About(Robust(1), "a request whose answer was lost is known, too",
         "A lost answer is why most requests come again. So a request is to be "
         "remembered when it is carried out, not when its answer is on its way: "
@@ -528,7 +528,7 @@ TEST_F(Udp, KnowsUnanswered) {
   server.Expect(!Waits(client), "no answer comes: all were lost", "one came");
 }
 
-TEST_F(Udp, Interrupted) {
+TEST_F(Server, Interrupted) {
   About(Robust(2), "a signal that interrupts a call changes nothing",
         "A call that waits returns -1 with EINTR when a signal comes and has a "
         "handler. Nothing has failed: call it again. A server must not end by "
@@ -543,7 +543,7 @@ TEST_F(Udp, Interrupted) {
   server.Exits(0);
 }
 
-TEST_F(Udp, RefusesTakenPort) {
+TEST_F(Server, RefusesTakenPort) {
   About(Robust(2), "two servers cannot have the same port",
         "To UDP, SO_REUSEADDR means something else: all who have it may bind "
         "to one port, and the last of them gets what is sent there. The first "
@@ -558,7 +558,7 @@ TEST_F(Udp, RefusesTakenPort) {
   Start("server", {"--address=192.0.2.1"}).Refuses({"bind", "EADDRNOTAVAIL"});
 }
 
-TEST_F(Udp, DualStack) {
+TEST_F(Server, DualStack) {
   About(
       Robust(2), "--address=:: serves IPv4 clients too",
       "A socket at :: gets IPv4 datagrams as well, from ::ffff:a.b.c.d, "
@@ -585,7 +585,7 @@ TEST_F(Udp, DualStack) {
                                                 AddressOf(two).port()))));
 }
 
-TEST_F(Udp, ServesAtAddress) {
+TEST_F(Server, ServesAtAddress) {
   About(Core(1), "it waits at --address, and there only",
         "bind takes the address that clients must use: pass on the one that "
         "you were given. 0.0.0.0 is all addresses of the machine: at that, "
@@ -599,7 +599,7 @@ TEST_F(Udp, ServesAtAddress) {
   server.Prints(Waiting(expected));
 }
 
-TEST_F(Udp, NamesInNumbers) {
+TEST_F(Server, NamesInNumbers) {
   About(Robust(1), "a client's name is printed in numbers",
         "getnameinfo looks names up, unless it is told not to: a port that is "
         "in /etc/services gets a name without NI_NUMERICSERV, an address "
@@ -627,7 +627,7 @@ TEST_F(Udp, NamesInNumbers) {
   server.Exits(0, line + New(1, request, NameOf(*client)));
 }
 
-TEST_F(Udp, ServerCannotPrint) {
+TEST_F(Server, ServerCannotPrint) {
   About(Robust(1), "a line of the server that cannot be printed is a failure",
         "printf and fflush say whether they have printed. A disk may be full. "
         "Status 0 would mean that all was printed.",
@@ -647,7 +647,7 @@ TEST_F(Udp, ServerCannotPrint) {
   server.Exits(1);
 }
 
-TEST_F(Udp, ServerWhateverHappens) {
+TEST_F(Server, ServerWhateverHappens) {
   About(Robust(2), "the server does its work whatever its system calls return",
         "A call may be interrupted or fail. Here the checker makes that "
         "happen, to one call at a time.",

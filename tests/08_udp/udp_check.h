@@ -276,4 +276,14 @@ class Udp : public harness::Check {
   }
 };
 
+class Server : public Udp {
+ protected:
+  Server() { Judges("server"); }
+};
+
+class Client : public Udp {
+ protected:
+  Client() { Judges("client"); }
+};
+
 #endif  // TESTS_08_UDP_UDP_CHECK_H_

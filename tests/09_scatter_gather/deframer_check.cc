@@ -26,7 +26,7 @@ using harness::Peer;
 using harness::Process;
 using harness::Robust;
 
-TEST_F(ScatterGather, OneFrameComes) {
+TEST_F(Deframer, OneFrameComes) {
   About(Core(1), "a frame that comes is printed, and then the end",
         "Length, number and checksum are in network byte order (ntohl), and "
         "the checksum is over all that stands before it, from 1 on. Both lines "
@@ -45,7 +45,7 @@ TEST_F(ScatterGather, OneFrameComes) {
   }
 }
 
-TEST_F(ScatterGather, PrintsAtOnce) {
+TEST_F(Deframer, PrintsAtOnce) {
   About(Core(3), "a frame that is whole is printed, whatever comes next",
         "The start of the next frame is read along if it is there. Who insists "
         "on it, by a loop or by MSG_WAITALL, keeps each frame until the next "
@@ -67,7 +67,7 @@ TEST_F(ScatterGather, PrintsAtOnce) {
   }
 }
 
-TEST_F(ScatterGather, FrameInPieces) {
+TEST_F(Deframer, FrameInPieces) {
   About(Core(4), "a frame may come in any pieces",
         "A stream has no frames. A call that scatters ends where the bytes do, "
         "in the middle of the length, of the body, of the checksum: the next "
@@ -111,7 +111,7 @@ TEST_F(ScatterGather, FrameInPieces) {
   }
 }
 
-TEST_F(ScatterGather, FramesRunTogether) {
+TEST_F(Deframer, FramesRunTogether) {
   About(Core(3), "many frames may come at once",
         "What was read of the next frame will not come again: it is the "
         "beginning of that one. And of the frame after it nothing is read "
@@ -140,7 +140,7 @@ TEST_F(ScatterGather, FramesRunTogether) {
   deframer.Exits(0, output + Printed(frames + 1, last) + End(frames + 1));
 }
 
-TEST_F(ScatterGather, OneReadAFrame) {
+TEST_F(Deframer, OneReadAFrame) {
   About(Core(4), "one call brings the rest of a frame and the next one's start",
         "Where a frame ends is known only when its start has been read. That "
         "would be two calls for each frame, but for scattering: one call fills "
@@ -171,7 +171,7 @@ TEST_F(ScatterGather, OneReadAFrame) {
   }
 }
 
-TEST_F(ScatterGather, EmptyBody) {
+TEST_F(Deframer, EmptyBody) {
   About(Core(1), "a frame without a body is a frame",
         "An element of length 0 takes nothing, and is no end of file: that is "
         "a call that returns 0 with room to fill.",
@@ -182,7 +182,7 @@ TEST_F(ScatterGather, EmptyBody) {
   PrintsEach(deframer, &framer, {std::string(), std::string(), body});
 }
 
-TEST_F(ScatterGather, BodyAsItCame) {
+TEST_F(Deframer, BodyAsItCame) {
   About(Core(1), "a body is bytes, and printed as it came",
         "A NUL or a newline in it means nothing. %s stops at the first NUL, or "
         "goes on behind the end until there is one; fwrite is told how many.",
@@ -205,7 +205,7 @@ TEST_F(ScatterGather, BodyAsItCame) {
   deframer.Exits(0, output + End(number));
 }
 
-TEST_F(ScatterGather, LargestBody) {
+TEST_F(Deframer, LargestBody) {
   About(Core(2), "a body of 65536 bytes is printed",
         "It is within the limit, and more than the kernel carries in one "
         "piece: it comes as some 36 thousand bytes, and then the rest.",
@@ -223,7 +223,7 @@ TEST_F(ScatterGather, LargestBody) {
   deframer.Exits(0, output + End(3));
 }
 
-TEST_F(ScatterGather, TooLong) {
+TEST_F(Deframer, TooLong) {
   About(Core(3), "a length over the limit is refused as soon as it is known",
         "The length is what the other end says. To take memory for it, to "
         "read that much into 65536 bytes, or only to wait for it is to do what "
@@ -262,7 +262,7 @@ TEST_F(ScatterGather, TooLong) {
   }
 }
 
-TEST_F(ScatterGather, WrongChecksum) {
+TEST_F(Deframer, WrongChecksum) {
   About(Core(3), "a frame whose checksum does not fit is not printed",
         "A byte that is wrong, or a length that lies. Behind it nothing can be "
         "believed: where the next frame begins is what the wrong one said. So "
@@ -297,7 +297,7 @@ TEST_F(ScatterGather, WrongChecksum) {
   }
 }
 
-TEST_F(ScatterGather, WrongNumber) {
+TEST_F(Deframer, WrongNumber) {
   About(Core(1), "a frame that is not the next is refused",
         "A number that was left out is a frame that was lost, one that comes "
         "again a frame that was sent twice. The stream itself loses nothing: "
@@ -319,7 +319,7 @@ TEST_F(ScatterGather, WrongNumber) {
   }
 }
 
-TEST_F(ScatterGather, Truncated) {
+TEST_F(Deframer, Truncated) {
   About(Core(2), "an end in the middle of a frame is told, and where",
         "A call that returns 0 ends the stream. Between two frames that is "
         "how it should be; inside one, somebody died, or a length was too "
@@ -365,7 +365,7 @@ TEST_F(ScatterGather, Truncated) {
   }
 }
 
-TEST_F(ScatterGather, ReadFails) {
+TEST_F(Deframer, ReadFails) {
   About(Robust(1), "a call that fails is no end of the stream",
         "0 is the end that the framer meant; -1 says that nobody knows what "
         "else it sent. Who asks for `<= 0` takes one for the other, and is "
@@ -384,7 +384,7 @@ TEST_F(ScatterGather, ReadFails) {
                   harness::Escaped(deframer.out()));
 }
 
-TEST_F(ScatterGather, SleepsWhenIdle) {
+TEST_F(Deframer, SleepsWhenIdle) {
   About(Robust(2), "a framer that is slow costs no processor",
         "A blocking call sleeps until there is something to read. Who reads "
         "without blocking, or peeks, or asks FIONREAD until enough is there, "
@@ -408,7 +408,7 @@ TEST_F(ScatterGather, SleepsWhenIdle) {
   deframer.Exits(0, Listening() + Printed(1, body) + End(1));
 }
 
-TEST_F(ScatterGather, CloseOnExec) {
+TEST_F(Deframer, CloseOnExec) {
   About(Robust(1), "no descriptor would leak into another program",
         "Descriptors survive exec unless told not to, and the connection lives "
         "as long as anybody has it. SOCK_CLOEXEC for socket and for accept4.",
@@ -420,7 +420,7 @@ TEST_F(ScatterGather, CloseOnExec) {
   deframer.ClosesOnExec();
 }
 
-TEST_F(ScatterGather, SocketFile) {
+TEST_F(Deframer, SocketFile) {
   About(Robust(1), "the socket file is the deframer's, and gone at the end",
         "bind makes a file, which nobody removes but you: at a good end and at "
         "a bad one. What was there before is not yours: EADDRINUSE.",
@@ -443,7 +443,7 @@ TEST_F(ScatterGather, SocketFile) {
   }
 }
 
-TEST_F(ScatterGather, SaysThatItListens) {
+TEST_F(Deframer, SaysThatItListens) {
   About(Core(1), "it says that it listens when it does, and not before",
         "Who waits for this line connects when it comes. A framer that comes "
         "before listen is refused, so the line is printed after that, and "
@@ -463,7 +463,7 @@ TEST_F(ScatterGather, SaysThatItListens) {
   deframer.Exits(0);
 }
 
-TEST_F(ScatterGather, ManyFramesCome) {
+TEST_F(Deframer, ManyFramesCome) {
   About(Core(1), "a connection may bring hundreds of frames",
         "The number of a frame has 4 bytes, and so has the variable that "
         "counts. A counter of one byte is at 0 again after 255.",
@@ -481,7 +481,7 @@ TEST_F(ScatterGather, ManyFramesCome) {
   deframer.Exits(0, output + End(300));
 }
 
-TEST_F(ScatterGather, EveryByteOfTheSum) {
+TEST_F(Deframer, EveryByteOfTheSum) {
   About(Core(2), "all 4 bytes of the checksum count, and no other sum fits",
         "Compare the whole number, in one order of bytes, with the sum of "
         "length, number and body. 0 is a number like any other, and a frame "
@@ -521,7 +521,7 @@ TEST_F(ScatterGather, EveryByteOfTheSum) {
   }
 }
 
-TEST_F(ScatterGather, EveryByteOfTheNumber) {
+TEST_F(Deframer, EveryByteOfTheNumber) {
   About(Core(1), "all 4 bytes of the number count, and they are enough",
         "256 + 1 is not 1. And nothing of a frame but its start is needed to "
         "see that its number is wrong: the body may never come.",
@@ -537,7 +537,7 @@ TEST_F(ScatterGather, EveryByteOfTheNumber) {
   }
 }
 
-TEST_F(ScatterGather, HalfAStart) {
+TEST_F(Deframer, HalfAStart) {
   About(Core(1), "a start is judged when it is whole",
         "4 of 8 bytes are the length, without the number that the message must "
         "name. An end there is an end inside the frame, whatever the length.",
@@ -550,7 +550,7 @@ TEST_F(ScatterGather, HalfAStart) {
   Fails(deframer, {"4 of 8 bytes"}, Listening());
 }
 
-TEST_F(ScatterGather, TruncatedInPieces) {
+TEST_F(Deframer, TruncatedInPieces) {
   About(Core(1), "what came before an end counts from the frame's beginning",
         "N is how much of the frame was there, over all calls: the start, and "
         "each piece of the body and the checksum.",
@@ -581,7 +581,7 @@ TEST_F(ScatterGather, TruncatedInPieces) {
   }
 }
 
-TEST_F(ScatterGather, EachByteValue) {
+TEST_F(Deframer, EachByteValue) {
   About(Core(1), "a body may have bytes of each value",
         "fwrite prints them as they are. Nothing is left out, replaced or "
         "added, at the end of the body neither.",
@@ -595,7 +595,7 @@ TEST_F(ScatterGather, EachByteValue) {
   PrintsEach(deframer, &framer, bodies);
 }
 
-TEST_F(ScatterGather, SleepsUntilAFramerComes) {
+TEST_F(Deframer, SleepsUntilAFramerComes) {
   About(Robust(1), "a deframer without a framer costs no processor",
         "accept waits by itself, without the processor. With a socket that "
         "does not block it returns at once, and the loop goes round.",
@@ -609,7 +609,7 @@ TEST_F(ScatterGather, SleepsUntilAFramerComes) {
   deframer.Exits(0);
 }
 
-TEST_F(ScatterGather, PassedDescriptors) {
+TEST_F(Deframer, PassedDescriptors) {
   About(Robust(1), "descriptors that come along do not leak",
         "A framer can send descriptors along with the bytes. A recvmsg that "
         "has room for them opens them here: MSG_CMSG_CLOEXEC, and close. "
@@ -624,7 +624,7 @@ TEST_F(ScatterGather, PassedDescriptors) {
   deframer.Exits(0, Listening() + Printed(1, "x") + End(1));
 }
 
-TEST_F(ScatterGather, DeframerOnLongPath) {
+TEST_F(Deframer, DeframerOnLongPath) {
   About(Robust(1), "the socket's PATH may have 107 bytes",
         "sun_path has 108 bytes, and one of them is for the NUL. A path that "
         "is cut is another path.",
@@ -638,7 +638,7 @@ TEST_F(ScatterGather, DeframerOnLongPath) {
   deframer.Exits(0);
 }
 
-TEST_F(ScatterGather, DeframerCannotPrint) {
+TEST_F(Deframer, DeframerCannotPrint) {
   About(Robust(1), "a frame that the deframer cannot print is a failure",
         "The disk may be full. Who reads the lines later misses one, and only "
         "the exit status can say so. (Here the checker makes the write fail.)",

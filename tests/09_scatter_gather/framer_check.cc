@@ -36,7 +36,7 @@ std::string InHex(absl::string_view frame) {
   return told;
 }
 
-TEST_F(ScatterGather, FrameOnTheWire) {
+TEST_F(Framer, FrameOnTheWire) {
   About(Core(3), "a frame is length, number, body and checksum",
         "Somebody else's deframer reads this. The three numbers have 4 bytes "
         "each, in network byte order (htonl); the length is that of the body "
@@ -55,7 +55,7 @@ TEST_F(ScatterGather, FrameOnTheWire) {
   }
 }
 
-TEST_F(ScatterGather, NumbersFrames) {
+TEST_F(Framer, NumbersFrames) {
   About(Core(1), "the frames of a connection are numbered from 1",
         "The number is how the other end notices that a frame was lost, or "
         "came twice. It counts on from frame to frame.",
@@ -74,7 +74,7 @@ TEST_F(ScatterGather, NumbersFrames) {
   framer.Exits(0);
 }
 
-TEST_F(ScatterGather, EmptyRecord) {
+TEST_F(Framer, EmptyRecord) {
   About(Core(1), "a record without words is a frame without a body",
         "Its 12 bytes are sent all the same: that nothing was said is known "
         "only to who gets the frame that says so.",
@@ -90,7 +90,7 @@ TEST_F(ScatterGather, EmptyRecord) {
       harness::Escaped(framer.out()));
 }
 
-TEST_F(ScatterGather, AnyBytes) {
+TEST_F(Framer, AnyBytes) {
   About(Core(1), "words are any bytes, with one space between them or more",
         "Only spaces separate words here: a tab, a newline or a byte above 127 "
         "is part of one. (To isspace a char above 127 is a negative number.)",
@@ -104,7 +104,7 @@ TEST_F(ScatterGather, AnyBytes) {
   framer.Exits(0);
 }
 
-TEST_F(ScatterGather, OneCallAFrame) {
+TEST_F(Framer, OneCallAFrame) {
   About(Core(4), "a frame goes out in one call, from where its pieces lie",
         "Copying the words together costs a copy, and a write for each piece "
         "costs a call for each. writev takes an array that says where they "
@@ -134,7 +134,7 @@ TEST_F(ScatterGather, OneCallAFrame) {
   }
 }
 
-TEST_F(ScatterGather, ManyWords) {
+TEST_F(Framer, ManyWords) {
   About(Core(3), "a frame may have more words than a call takes elements",
         "IOV_MAX, 1024, is the most that the kernel takes in one call. With "
         "more, writev fails with EINVAL and sendmsg with EMSGSIZE, and nothing "
@@ -164,7 +164,7 @@ TEST_F(ScatterGather, ManyWords) {
   }
 }
 
-TEST_F(ScatterGather, FewestCalls) {
+TEST_F(Framer, FewestCalls) {
   About(Core(2), "it takes as few calls as the kernel allows",
         "N words are N + 2 elements, of which each call takes 1024: 1022 words "
         "are one call, 2046 are two, 2047 three.",
@@ -185,7 +185,7 @@ TEST_F(ScatterGather, FewestCalls) {
   framer.Exits(0, output);
 }
 
-TEST_F(ScatterGather, LargestRecord) {
+TEST_F(Framer, LargestRecord) {
   About(
       Core(1), "a body may have 65536 bytes",
       "65536 is within the limit, and what counts is what is sent: the spaces "
@@ -201,7 +201,7 @@ TEST_F(ScatterGather, LargestRecord) {
   framer.Exits(0);
 }
 
-TEST_F(ScatterGather, ShortCount) {
+TEST_F(Framer, ShortCount) {
   About(Core(4), "a short count is continued from where it ended",
         "A call may take less than it was given, and stop in the middle of an "
         "element. Whole elements are done with; of the one where it stopped "
@@ -257,7 +257,7 @@ TEST_F(ScatterGather, ShortCount) {
   }
 }
 
-TEST_F(ScatterGather, CountsItsCalls) {
+TEST_F(Framer, CountsItsCalls) {
   About(Core(1), "it says how many calls a frame took",
         "How many there will be cannot be known before: a call may take less "
         "than it was given. Count those that sent something. (Here strace has "
@@ -274,7 +274,7 @@ TEST_F(ScatterGather, CountsItsCalls) {
                       Sent(2, 1, words[0].size(), 1));
 }
 
-TEST_F(ScatterGather, StalledReader) {
+TEST_F(Framer, StalledReader) {
   About(Core(3), "who reads late gets every frame whole",
         "When the kernel's buffer is full the call waits, having taken a part "
         "already. A signal that comes then, even one that only stops the "
@@ -305,7 +305,7 @@ TEST_F(ScatterGather, StalledReader) {
   }
 }
 
-TEST_F(ScatterGather, ReaderLeaves) {
+TEST_F(Framer, ReaderLeaves) {
   About(Core(2), "a deframer that has left is an error, and not the end",
         "Writing to who reads no more raises SIGPIPE, which ends the program "
         "without a word. sendmsg has MSG_NOSIGNAL against that; writev has no "
@@ -330,7 +330,7 @@ TEST_F(ScatterGather, ReaderLeaves) {
   }
 }
 
-TEST_F(ScatterGather, OnlyWhatWasSent) {
+TEST_F(Framer, OnlyWhatWasSent) {
   About(
       Robust(1), "a frame that could not be sent is not told as sent",
       "Whoever reads these lines counts on what they say. That it was sent "
@@ -348,7 +348,7 @@ TEST_F(ScatterGather, OnlyWhatWasSent) {
       framer.out().empty() ? "nothing" : harness::Escaped(framer.out()));
 }
 
-TEST_F(ScatterGather, NobodyListens) {
+TEST_F(Framer, NobodyListens) {
   About(Robust(1), "that nobody listens is told",
         "A status of 0 would mean that all was sent.",
         Handout(5, {21, 23}, "man 2 connect"));
@@ -359,7 +359,7 @@ TEST_F(ScatterGather, NobodyListens) {
       .Refuses({"connect", "ECONNREFUSED"});
 }
 
-TEST_F(ScatterGather, TooLargeRecord) {
+TEST_F(Framer, TooLargeRecord) {
   About(Robust(2),
         "a record of more than 65536 bytes is refused, and all with "
         "it",
@@ -378,7 +378,7 @@ TEST_F(ScatterGather, TooLargeRecord) {
   Start("framer", Args(HostPath(), {longest + " y", "x"})).Refuses({}, 2);
 }
 
-TEST_F(ScatterGather, ManyFrames) {
+TEST_F(Framer, ManyFrames) {
   About(Core(1), "a connection may carry hundreds of frames",
         "The number of a frame has 4 bytes, and so has the variable that "
         "counts. A counter of one byte is at 0 again after 255.",
@@ -403,7 +403,7 @@ TEST_F(ScatterGather, ManyFrames) {
   framer.Exits(0, output);
 }
 
-TEST_F(ScatterGather, SaysWords) {
+TEST_F(Framer, SaysWords) {
   About(Core(1), "it says how many words, bytes and calls a frame had",
         "A blank before the first word, or behind the last, begins no word. "
         "The bytes are those of the body.",
@@ -421,7 +421,7 @@ TEST_F(ScatterGather, SaysWords) {
   framer.Exits(0, output + Sent(4, 1, words[0].size(), 1));
 }
 
-TEST_F(ScatterGather, FullCallsAfterShortOne) {
+TEST_F(Framer, FullCallsAfterShortOne) {
   About(Core(1), "after a short count each call has 1024 elements again",
         "What is left is an array like any other: the next call gets 1024 "
         "elements of it, whatever the call before was given. (Here the first "
@@ -439,7 +439,7 @@ TEST_F(ScatterGather, FullCallsAfterShortOne) {
   }
 }
 
-TEST_F(ScatterGather, InterruptedAfterShortCount) {
+TEST_F(Framer, InterruptedAfterShortCount) {
   About(Robust(1), "an interruption does not undo what was sent",
         "EINTR says that this call sent nothing. What the calls before it sent "
         "is sent: the call is made again with the rest, as it was given. (Here "
@@ -463,7 +463,7 @@ TEST_F(ScatterGather, InterruptedAfterShortCount) {
   }
 }
 
-TEST_F(ScatterGather, FramerOnLongPath) {
+TEST_F(Framer, FramerOnLongPath) {
   About(Robust(1), "PATH may have 107 bytes",
         "sun_path has 108 bytes, and one of them is for the NUL. A path that "
         "is cut is another path.",
@@ -475,7 +475,7 @@ TEST_F(ScatterGather, FramerOnLongPath) {
   framer.Exits(0);
 }
 
-TEST_F(ScatterGather, FramerCannotPrint) {
+TEST_F(Framer, FramerCannotPrint) {
   About(Robust(1), "a line that the framer cannot print is a failure",
         "The disk may be full. Who reads the lines later misses one, and only "
         "the exit status can say so. (Here the checker makes the write fail.)",

@@ -331,4 +331,14 @@ class ScatterGather : public harness::Check {
   }
 };
 
+class Framer : public ScatterGather {
+ protected:
+  Framer() { Judges("framer"); }
+};
+
+class Deframer : public ScatterGather {
+ protected:
+  Deframer() { Judges("deframer"); }
+};
+
 #endif  // TESTS_09_SCATTER_GATHER_SCATTER_GATHER_CHECK_H_
