@@ -70,7 +70,7 @@ def check_compiler():
     for _ in range(2):
         said = lab("check", "03", status=0)
         expect("unused_one" in said, "check shows the warnings, each time", said)
-    expect(xml() and VERDICT.read_text().startswith("29 of 29"), "there is a verdict", VERDICT.read_text())
+    expect(xml() and re.match(r"(\d+) of \1 ", VERDICT.read_text()), "there is a verdict", VERDICT.read_text())
     # The same source again, without what the compiler warned of.
     SOURCE.write_text(solution)
     expect("warns" not in lab("check", "03", status=0), "warnings go with their cause")

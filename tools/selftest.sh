@@ -93,5 +93,6 @@ say "4 of 5: what each lab teaches is out of its reach"
 count_once "reach" in_a_copy bash tools/reach_test.sh
 say "5 of 5: what ./lab does with a student's sources"
 count_once "commands" in_a_copy python3 tools/lab_test.py
+count_once "watch" in_a_copy python3 tools/watch_test.py
 printf '%d passed, %d failed\n' "$passed" "$failed"
 exit $((failed > 0))
