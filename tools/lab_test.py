@@ -5,6 +5,7 @@ KIT is a copy of the kit, which may be changed. Exit status 0 if all is as it
 should be, 1 otherwise; each thing that is not has a line on stderr.
 """
 
+import json
 import os
 import pathlib
 import re
@@ -101,6 +102,72 @@ def check_choice():
     (KIT / "BUILD.aside").rename(KIT / "solutions/01_unix_stream/BUILD")
 
 
+def check_hints():
+    (KIT / ".lab/03_socketpair.hints").unlink(missing_ok=True)
+    VERDICT.write_text("3 of 29 checks passed\nstep 5\n")
+    total = (LAB / "hints.md").read_text().count("\n## ")
+    first = lab("hint", "03", status=0)
+    expect(re.search(r"^## .*\(steps? (4 to )?5\)", first), "the hint of the step that is next comes first", first)
+    titles = {first.splitlines()[0]} | {lab("hint", "03", status=0).splitlines()[0] for _ in range(total - 1)}
+    expect(len(titles) == total, "each hint comes once", str(titles))
+    said = lab("hint", "03", status=0)
+    expect("you have seen all" in said, "the end of the hints is told", said)
+    expect(lab("hint", "03", "2", status=0).startswith("## "), "a hint is shown again by its number")
+    expect("hints 1 to" in lab("hint", "03", "99", status=2), "a hint that is not there")
+    VERDICT.unlink()
+
+
+def check_changes():
+    solution = (KIT / "solutions/03_socketpair/pair.cc").read_text()
+    SOURCE.write_text(solution)
+    said = lab("check", "03", "-v", "--again", status=0)
+    expect("\nok    OneEndEach" in said and "Lab 03 is done" in said, "-v lists what passes; a word at the end", said)
+    SOURCE.write_bytes((LAB / "starter/pair.cc").read_bytes())
+    board = lab("board", status=0)
+    expect(re.search(r"03_socketpair +edited since it was judged; at best (\d+) of \1\n", board),
+           "the best verdict is kept", board)
+    said = lab("check", "03", status=1)
+    expect("0 more pass; you broke" in said, "what is broken is told", said)
+    expect(re.search(r"\n +and \d+ more fail; -v lists", said), "not every check has a line", said)
+    expect("\033" not in said, "no colours but on a terminal", said)
+    expect("\033[31mFAIL\033[0m" in lab("--color", "check", "03", "--again", status=1), "--color")
+    board = lab("board", status=0)
+    expect(re.search(r"03_socketpair +\d+ of \d+ checks passed", board), "the board shows the verdict", board)
+
+
+def check_editor():
+    SOURCE.write_bytes((LAB / "starter/pair.cc").read_bytes())
+    read = {path.name: json.loads(re.sub(r"^\s*//.*$", "", path.read_text(), flags=re.MULTILINE))
+            for path in (*KIT.glob(".vscode/*.json"), *KIT.glob(".devcontainer/*.json"))}
+    task = read["tasks.json"]["tasks"][0]
+    arguments = [argument.replace("${fileDirnameBasename}", "03_socketpair") for argument in task["args"]]
+    said = lab(*arguments, status=1)
+    pattern = re.compile(task["problemMatcher"]["pattern"]["regexp"], re.MULTILINE)
+    found = {match[5].split(":")[0] for match in pattern.finditer(said) if match[1] == "labs/03_socketpair/pair.cc"}
+    expect("OneEndEach" in found, "an editor finds the failed checks in their files", said)
+    SOURCE.write_text("int x = ;\n")
+    said = lab(*arguments, status=1)
+    expect([match[2] for match in pattern.finditer(said)] == ["1"], "an editor finds what does not compile", said)
+    expect("./lab --yes setup" in read["devcontainer.json"]["onCreateCommand"], "a container sets itself up")
+
+
+def completed(*words):
+    script = """. tools/completion.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _lab_complete
+             printf '%s\\n' "${COMPREPLY[@]}""""
+    return subprocess.run(["bash", "-c", script, "bash", "./lab", *words], cwd=KIT, text=True,
+                          stdout=subprocess.PIPE, check=False).stdout.split()
+
+
+def check_completion():
+    expect(completed("ch") == ["check"], "completion of commands", str(completed("ch")))
+    expect("03" in completed("check", ""), "completion of labs", str(completed("check", "")))
+    expect(completed("check", "03", "OneE") == ["OneEndEach"], "completion of checks", str(completed("check", "03", "OneE")))
+    expect(completed("run", "01", "s") == ["server"], "completion of programs", str(completed("run", "01", "s")))
+    usage = lab("--help", status=0)
+    for command in completed(""):
+        expect(f"./lab {command}" in usage, f"{command} is in --help")
+
+
 def check_interrupted():
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
@@ -114,6 +181,7 @@ def check_interrupted():
         expect(not os.listdir(folder), "Ctrl-C leaves no file in /tmp", str(os.listdir(folder)))
 
 
-for check in (check_reset, check_compiler, check_choice, check_interrupted):
+for check in (check_reset, check_compiler, check_choice, check_hints, check_changes, check_editor,
+              check_completion, check_interrupted):
     check()
 sys.exit(1 if failures else 0)

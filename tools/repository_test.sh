@@ -27,6 +27,8 @@ while IFS= read -r lab; do
   done
   hints=$(grep -c '^## ' "labs/$lab/hints.md")
   ((hints >= 3)) || breach "labs/$lab/hints.md: $hints hints, at least 3 are wanted"
+  (($(grep -cE '^## .* \(steps? [0-9]+( to [0-9]+)?\)$' "labs/$lab/hints.md") == hints)) ||
+    breach "labs/$lab/hints.md: each hint ends its title with its step, as in (step 3) or (steps 1 to 3)"
   variants=("tests/$lab/variants/"*.cc)
   ((${#variants[@]} >= 3)) || breach "tests/$lab/variants: at least 3 are wanted"
   mapfile -t checks < <(sed -n 's/^TEST_F([A-Za-z]*, \([A-Za-z0-9]*\)).*/\1/p' "tests/$lab/"*_check.cc)
@@ -56,7 +58,20 @@ form() {
   fi
 }
 form clang-format --dry-run --Werror "${cc[@]}"
-form shellcheck -x lab tools/*.sh tools/*/*.sh .ci/run
+form shellcheck -x lab tools/*.sh tools/completion.bash tools/*/*.sh .ci/run
+# What an editor knows of a starter, a solution and a check, by compile_flags.txt.
+finds_no_error() {
+  local source
+  for source in "${@:2}"; do
+    ! "$1" "--check=$source" --log=error 2>&1 | grep '\[[a-z_]*\] Line' || return 1
+  done
+}
+if hash clangd 2>/dev/null; then
+  finds_no_error clangd labs/01_unix_stream/starter/server.cc solutions/05_fd_passing/opener.cc \
+    tests/03_socketpair/socketpair_check.cc || breach "clangd finds fault: see compile_flags.txt"
+else
+  printf 'repository: not run, since it is not installed: %s\n' clangd >&2
+fi
 form buildifier -mode=check -lint=warn "${build[@]}"
 
 ((breaches == 0))

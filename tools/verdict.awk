@@ -1,5 +1,15 @@
 # What the checker said, in the order in which it helps: the story first, then the other
-# checks that fail, then how many pass. With -v all=yes, every check has its line.
+# checks that fail, then how many pass. With -v all=yes, every check has its line; with
+# -v colored=yes, what failed is red, what passes green, and the names of a story bold.
+
+function paint(code, text) { return colored == "" ? text : "\033[" code "m" text "\033[0m" }
+function painted(line) {
+  if (line ~ /^ok  /) return paint(32, "ok") substr(line, 3)
+  if (line ~ /^FAIL  /) return paint(31, "FAIL") substr(line, 5)
+  if (line ~ /^(skip|\?\?\?\?)  /) return paint(33, substr(line, 1, 4)) substr(line, 5)
+  if (line ~ /^    [a-z]/ && line !~ /^     /) return paint(1, substr(line, 1, 14)) substr(line, 15)
+  return line
+}
 
 NR == 1 { print printed = $0; next }
 
@@ -25,7 +35,7 @@ NR == 1 { print printed = $0; next }
 
 # The last line is for the end, and of two empty lines one.
 {
-  if (held && (last != "" || printed != "")) print printed = last
+  if (held && (last != "" || printed != "")) print painted(printed = last)
   held = 1
   last = $0
 }
@@ -33,6 +43,7 @@ NR == 1 { print printed = $0; next }
   name = $1
   sub(/:$/, "", name)
   told[name] = 1
+  last = paint("1;31", last)
 }
 
 END {
@@ -44,10 +55,12 @@ END {
       if (kind_of[i] == "FAIL" && name in told && !noted[name]) continue
       if (kind_of[i] == "FAIL" && lines[i] !~ /^ / && ++shown > 10) continue
     }
-    print lines[i]
+    print painted(lines[i])
   }
   if (shown > 10) printf "      and %d more fail; -v lists every check\n", shown - 10
-  if (all == "" && passed) printf "%d check%s pass%s\n", passed, passed == 1 ? "" : "s", passed == 1 ? "es" : ""
+  if (all == "" && passed) {
+    print paint(32, sprintf("%d check%s", passed, passed == 1 ? " passes" : "s pass"))
+  }
   if (progress != "") printf "\n%s", progress
   print ""
   print last

@@ -163,7 +163,7 @@ void Check::Renew() {
   persons_ = 0;
   children_.clear();
   supervisor_ = std::make_unique<Supervisor>(
-      std::min(absl::Now() + kPatience, EndOfRun()));
+      std::min(absl::Now() + kPatience, EndOfRun()), EndOfRun());
 }
 
 void Check::Judges(absl::string_view program) {

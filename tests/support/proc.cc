@@ -456,6 +456,12 @@ absl::Duration ProcessorTime(pid_t pid) {
   return absl::DurationFromTimespec(time);
 }
 
+absl::Duration WaitForProcessor(pid_t pid) {
+  int64_t ran = 0, waited = 0;
+  std::ifstream(absl::StrFormat("/proc/%d/schedstat", pid)) >> ran >> waited;
+  return absl::Nanoseconds(waited);
+}
+
 pid_t TracerOf(pid_t pid) {
   return atoi(
       Field(ReadFile(absl::StrFormat("/proc/%d/status", pid)), "TracerPid")

@@ -90,6 +90,11 @@ bool IsStopped(pid_t pid);
 // How much processor time `pid` has used. 0 if it has ended.
 absl::Duration ProcessorTime(pid_t pid);
 
+// How long `pid` could have run and had to wait for a processor: see
+// "schedstat" in the kernel's sched-stats. 0 if it has ended, or where the
+// kernel does not count that.
+absl::Duration WaitForProcessor(pid_t pid);
+
 // Who traces `pid`; 0: nobody.
 pid_t TracerOf(pid_t pid);
 

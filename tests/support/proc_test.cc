@@ -1,6 +1,7 @@
 #include "tests/support/proc.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -352,6 +353,27 @@ TEST_F(ProcTest, ZombiesDoNothing) {
   ASSERT_TRUE(AwaitNamed("parent"));
   ASSERT_TRUE(Await([&] { return Observe(*child).blocked; }));
   EXPECT_EQ(Observe(*child).description, "parent waits in pause");
+}
+
+// Two that would compute all the time, and one processor.
+TEST_F(ProcTest, AProcessWaitsForAProcessor) {
+  if (access("/proc/self/schedstat", R_OK) < 0) {
+    GTEST_SKIP() << "this kernel does not count it";
+  }
+  cpu_set_t any, one;
+  sched_getaffinity(0, sizeof(any), &any);
+  CPU_ZERO(&one);
+  CPU_SET(sched_getcpu(), &one);
+  sched_setaffinity(0, sizeof(one), &one);
+  auto child = Spawn({"spin"}), other = Spawn({"spin"});
+  sched_setaffinity(0, sizeof(any), &any);
+  EXPECT_TRUE(Await([&] {
+    return WaitForProcessor(child->pid()) > absl::Milliseconds(20) &&
+           WaitForProcessor(other->pid()) > absl::Milliseconds(20);
+  }));
+  auto idle = Spawn({"hang"});
+  EXPECT_EQ(WaitForProcessor(-1), absl::ZeroDuration());
+  EXPECT_LT(WaitForProcessor(idle->pid()), WaitForProcessor(child->pid()));
 }
 
 TEST_F(ProcTest, NobodyIsBlockedAndHasNothingToSay) {

@@ -52,6 +52,18 @@ bool AnybodyAlive() {
 
 }  // namespace
 
+Supervisor::Supervisor(absl::Time deadline, absl::Time last)
+    : deadline_(deadline),
+      last_(std::max(deadline, last)),
+      waited_before_(WaitForProcessor(getpid())) {}
+
+bool Supervisor::TimeIsUp(absl::Time now) const {
+  if (now < deadline_) return false;
+  absl::Duration waited = WaitForProcessor(getpid()) - waited_before_;
+  for (pid_t pid : Descendants(getpid())) waited += WaitForProcessor(pid);
+  return now >= std::min(deadline_ + waited, last_);
+}
+
 absl::StatusOr<Child*> Supervisor::Spawn(const ChildOptions& options) {
   absl::StatusOr<std::unique_ptr<Child>> child = Child::Spawn(options);
   if (!child.ok()) return child.status();
@@ -86,7 +98,7 @@ Waited Supervisor::WaitUntil(absl::FunctionRef<bool()> condition,
     if (all_ended && (quiet || watched.fd < 0) && !AnybodyAlive()) {
       return Waited::kEnded;
     }
-    if (now >= deadline_) return Waited::kDeadline;
+    if (TimeIsUp(now)) return Waited::kDeadline;
 
     if (quiet) {
       const std::vector<pid_t> pids = Descendants(getpid());

@@ -28,8 +28,11 @@ enum class Waited {
 
 class Supervisor {
  public:
-  // All waits together end at `deadline`.
-  explicit Supervisor(absl::Time deadline) : deadline_(deadline) {}
+  // All waits together end at `deadline`: later on a busy machine, by the time
+  // for which this process and the children's waited for a processor, but at
+  // `last` at the latest.
+  explicit Supervisor(absl::Time deadline,
+                      absl::Time last = absl::InfinitePast());
 
   // As Child::Spawn; the child lives as long as the supervisor.
   absl::StatusOr<Child*> Spawn(const ChildOptions& options);
@@ -60,7 +63,11 @@ class Supervisor {
   bool BreaksLimit(const std::string& name, const std::vector<pid_t>& pids,
                    const Limits& limits);
 
+  bool TimeIsUp(absl::Time now) const;
+
   const absl::Time deadline_;
+  const absl::Time last_;
+  const absl::Duration waited_before_;
   std::vector<std::unique_ptr<Child>> children_;
   std::string detail_;
 };

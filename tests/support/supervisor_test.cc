@@ -237,6 +237,16 @@ class NotBlocked
 
 TEST_P(NotBlocked, IsWaitedFor) { ExpectDeadline(); }
 
+TEST_P(NotBlocked, IsWaitedForTillTheLastMomentAtMost) {
+  const absl::Time deadline = absl::Now() + absl::Milliseconds(450);
+  const absl::Time last = deadline + absl::Milliseconds(100);
+  Supervisor supervisor(deadline, last);
+  ASSERT_TRUE(supervisor.Spawn(Misbehave(GetParam())).ok());
+  EXPECT_EQ(supervisor.WaitUntil(Never), Waited::kDeadline)
+      << supervisor.detail();
+  EXPECT_GE(absl::Now(), deadline);
+}
+
 TEST_P(NotBlocked, IsWaitedForUnderLoad) {
   const Load load;
   ExpectDeadline();
