@@ -20,6 +20,7 @@
 #include "lib/socket.h"
 #include "tests/support/check.h"
 #include "tests/support/proc.h"
+#include "tests/support/sock_diag.h"
 #include "tests/support/story.h"
 
 namespace harness {
@@ -45,6 +46,7 @@ bool AllRead(int fd) {
   if (ioctl(fd, SIOCOUTQ, &unsent) < 0 || unsent > 0) return false;
   const auto local = ipc::LocalAddress(fd), remote = ipc::PeerAddress(fd);
   if (!local.ok() || !remote.ok() || local->family() == AF_UNIX) return true;
+  if (const auto unread = UnreadBytes(*remote, *local)) return *unread == 0;
   for (const IpSocket& socket : TcpSockets()) {
     if (socket.unread > 0 && socket.local.port() == remote->port() &&
         socket.remote.port() == local->port()) {

@@ -32,6 +32,7 @@
 #include "absl/strings/str_split.h"
 #include "lib/unique_fd.h"
 #include "tests/support/helper.h"
+#include "tests/support/sock_diag.h"
 
 namespace harness {
 namespace {
@@ -363,6 +364,12 @@ bool ReceivesAt(pid_t pid, const std::string& path) {
 
 std::vector<ipc::SocketAddress> TcpListeners(pid_t pid) {
   std::vector<ipc::SocketAddress> names;
+  if (const auto listeners = ListTcpListeners()) {
+    for (const TcpListener& listener : *listeners) {
+      if (HasOpen(pid, listener.inode)) names.push_back(listener.name);
+    }
+    return names;
+  }
   for (const IpSocket& socket : TcpSockets()) {
     if (socket.listening && HasOpen(pid, socket.inode)) {
       names.push_back(socket.local);

@@ -23,6 +23,7 @@
 #include "lib/unique_fd.h"
 #include "tests/support/misbehave.h"
 #include "tests/support/scratch_dir.h"
+#include "tests/support/sock_diag.h"
 
 namespace harness {
 namespace {
@@ -166,6 +167,10 @@ TEST_F(ProcTest, TcpSocketsAreListedByNamesAndWhatIsUnread) {
     const auto client_name = ipc::LocalAddress(client->get());
     const auto accepted = ipc::Accept(listener->get());
     EXPECT_EQ(send(client->get(), "12345", 5, MSG_NOSIGNAL), 5);
+    EXPECT_TRUE(Await(
+        [&] { return UnreadBytes(*name, *client_name).value_or(5) == 5; }));
+    EXPECT_EQ(UnreadBytes(*client_name, *name).value_or(0), 0);
+    EXPECT_EQ(UnreadBytes(*name, *name).value_or(0), 0);
     EXPECT_TRUE(Await([&] {
       const auto sockets = TcpSockets();
       return std::any_of(
