@@ -152,8 +152,8 @@ def check_editor():
 
 
 def completed(*words):
-    script = """. tools/completion.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _lab_complete
-             printf '%s\\n' "${COMPREPLY[@]}""""
+    script = (". tools/completion.bash; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _lab_complete; "
+              "printf '%s\\n' \"${COMPREPLY[@]}\"")
     return subprocess.run(["bash", "-c", script, "bash", "./lab", *words], cwd=KIT, text=True,
                           stdout=subprocess.PIPE, check=False).stdout.split()
 
