@@ -42,7 +42,15 @@ TEST_F(Server, Listens) {
   relative.ListensAt("relative");
   Peer client = Connect(scratch().File("relative"));
   client.Close();
+  Because(
+      "accept gives a descriptor for each client. Print the header when a "
+      "client has come, and read until read returns 0: that is its end.",
+      Handout(6, {2, 3}, "man 2 accept, man 2 read"));
   relative.Exits(0, kHeader);
+  Because(
+      "The path means the same file in unlink as it did in bind, as long as "
+      "the program stays in its directory.",
+      Handout(8, {4}, "man 2 unlink"));
   relative.Expect(!Exists(scratch().File("relative")), "no file `relative`",
                   "it is still there");
 }

@@ -41,6 +41,9 @@ namespace {
 // Supervisor cannot call hopeless ever takes as long.
 constexpr absl::Duration kPatience = absl::Seconds(10);
 
+// What a program says as long as nobody has written it: see labs/*/starter.
+constexpr char kStarterSays[] = "not written yet; begin with step ";
+
 // For all checks of a run together: less than the 60 seconds after which Bazel
 // ends a small test, so that the verdict is ours to tell.
 constexpr absl::Duration kBudget = absl::Seconds(50);
@@ -221,6 +224,21 @@ void Check::LookForUnflushed() {
   }
 }
 
+void Check::LookForStarter() {
+  for (const Child* child : children_) {
+    const std::string& said = child->err();
+    const size_t at = said.find(kStarterSays);
+    if (at == said.npos) continue;
+    const int step = atoi(said.c_str() + at + strlen(kStarterSays));
+    if (story_.place().step == 0 || step <= story_.place().step) continue;
+    story_.Explain(absl::StrCat(child->name(),
+                                " is the starter still, and this check "
+                                "needs it. Begin ",
+                                child->name(), " with step ", step, "."),
+                   Handout(step, {}, ""));
+  }
+}
+
 void Check::TearDown() {
   Finish();
   if (failed()) ADD_FAILURE() << story_.title() << "\n\n" << result_.story;
@@ -248,6 +266,7 @@ void Check::Finish() {
     }
   }
   if (failed()) {
+    LookForStarter();
     RemarkFaults();
     std::string told;
     for (const Child* child : children_) {

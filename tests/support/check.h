@@ -278,6 +278,10 @@ class Check : public testing::Test {
               absl::FunctionRef<int()> act);
   void PutOnDisguise(const Person& who) const;
 
+  // A failure of an early step that comes from a program which is written at a
+  // later step belongs there.
+  void LookForStarter();
+
   // Names the programs that have printed and not flushed, if any have.
   void LookForUnflushed();
 

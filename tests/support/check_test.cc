@@ -292,6 +292,20 @@ TEST_F(CheckTest, ErrorsOfTheCatalogueAreLinked) {
               HasSubstr("    read      man 2 accept\n"));
 }
 
+TEST_F(CheckTest, AProgramThatIsNotWrittenIsToldByItsOwnStep) {
+  const auto starter = [](int step) {
+    return absl::StrCat(
+        "err='program: start: not written yet; begin with step ", step,
+        " of README.md\n' exit=1");
+  };
+  EXPECT_THAT(JudgeByDisabled("NeedsWhatIsNotWritten", starter(5)).out,
+              AllOf(HasSubstr("program is the starter still"),
+                    HasSubstr("handout, step 5\n")));
+  EXPECT_THAT(
+      JudgeByDisabled("NeedsWhatIsNotWritten", starter(2)).out,
+      AllOf(HasSubstr("Because."), HasSubstr("handout, step 2 (promise 1)")));
+}
+
 TEST_F(CheckTest, SystemCallsAreTraced) {
   EXPECT_THAT(JudgeByDisabled("Traced", "exit=0").out,
               ContainsRegex("(ok  |skip)  DISABLED_Traced: "));

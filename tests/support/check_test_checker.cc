@@ -123,6 +123,13 @@ TEST_F(Sample, Echoes) {
   program.Exits(0, "");
 }
 
+TEST_F(Sample, DISABLED_NeedsWhatIsNotWritten) {
+  About(Core(1), "the program serves", "Because.",
+        harness::Handout(2, {1}, "man 2 accept"));
+  Process program = Start("program", {"--socket=" + SocketPath()});
+  program.Exits(0, "served\n");
+}
+
 TEST_F(Sample, DISABLED_EchoesOnUdp) {
   About(Core(1), "the program echoes", "Because.", "man 7 udp");
   Process program = Start("program", {"--echo=udp"});

@@ -36,6 +36,11 @@ class Story {
 
   // A reason that was found out after the failure, and fits better.
   void Explain(absl::string_view why) { failure_why_ = std::string(why); }
+  // The same, and a place that fits better.
+  void Explain(absl::string_view why, Place place) {
+    Explain(why);
+    failure_place_ = std::move(place);
+  }
 
   // More to know beside a failure, like what the program wrote on stderr.
   void Remark(absl::string_view label, absl::string_view text);
