@@ -9,7 +9,8 @@ what they print is compared with the lines below them. "..." stands for any line
 Numbers of five digits and more (inodes), pids, uids, gids, the names of scratch
 folders and abstract names differ from run to run and count as equal. After a comment
 "from here on the programs are written" the reference programs stand in the student's
-place; before it, the starters.
+place; before it, the starters. A block ```cpp after a comment "this is FILE" is written
+to that file of FOLDER.
 """
 
 import glob
@@ -22,6 +23,7 @@ import sys
 import tempfile
 import time
 
+FILE = "<!-- this is "
 WRITTEN = "<!-- from here on the programs are written -->"
 # A program that was started in the background takes a moment to be seen.
 PATIENCE_SECONDS = 30
@@ -49,11 +51,20 @@ def matches(expected, seen):
 def parse(path):
     """The commands of a document: [(line number, command, expected output)]; the
     command None where the programs get written."""
-    steps, in_block = [], False
+    steps, in_block, file, text = [], False, None, None
     for number, line in enumerate(open(path), 1):
         line = line.rstrip("\n")
         if line == WRITTEN:
             steps.append([number, None, []])
+        elif line.startswith(FILE):
+            file = line[len(FILE):].split()[0]
+        elif line == "```cpp" and file:
+            text = []
+        elif text is not None and line == "```":
+            steps.append([number, "cat >%s <<'END OF FILE'\n%s\nEND OF FILE" % (file, "\n".join(text)), []])
+            file = text = None
+        elif text is not None:
+            text.append(line)
         elif line.startswith("```"):
             in_block = line == "```console"
             if in_block:

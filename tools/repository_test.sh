@@ -45,6 +45,11 @@ done < <(bash tools/labs.sh)
 # The library on one page is the library of the headers.
 python3 tools/library_doc_test.py || breach "docs/library.md or lib/examples_test.cc is not what the headers say"
 
+# Each line by which ./lab gives up is explained.
+python3 tools/troubleshooting_test.py || breach "docs/troubleshooting.md is not what ./lab says"
+
+python3 tools/links_test.py || breach "a link leads nowhere"
+
 # Form, by the tools that are there; CONTRIBUTING.md says where they come from.
 mapfile -t cc < <(find "${sources[@]}" -name '*.cc' -o -name '*.h')
 mapfile -t build < <(find . \( -path './bazel-*' -o -path ./.git \) -prune -o \

@@ -88,7 +88,7 @@ state=$(state)
 say "2 of 5: the rules of the repository"
 state="$state ${CI-}" count_once "rules of the repository" bash tools/repository_test.sh
 say "3 of 5: what the documents show, in a fresh copy of the kit"
-count_once "documents" in_a_copy python3 tools/docs_test.py README.md docs/trace.md labs/*/README.md
+count_once "documents" in_a_copy python3 tools/docs_test.py README.md docs/start.md docs/trace.md labs/*/README.md
 say "4 of 5: what each lab teaches is out of its reach"
 count_once "reach" in_a_copy bash tools/reach_test.sh
 say "5 of 5: what ./lab does with a student's sources"

@@ -11,7 +11,17 @@ function painted(line) {
   return line
 }
 
-NR == 1 { print printed = $0; next }
+# Of two empty lines, one.
+function tell(line) {
+  if (line == "" && before == "") return
+  print painted(line)
+  before = line
+}
+
+NR == 1 {
+  tell($0)
+  next
+}
 
 # A line for each check, until the first empty line.
 !below && /^(ok|FAIL|skip|\?\?\?\?) / {
@@ -33,9 +43,9 @@ NR == 1 { print printed = $0; next }
   next
 }
 
-# The last line is for the end, and of two empty lines one.
+# The last line is for the end.
 {
-  if (held && (last != "" || printed != "")) print painted(printed = last)
+  if (held) tell(last)
   held = 1
   last = $0
 }
@@ -55,13 +65,17 @@ END {
       if (kind_of[i] == "FAIL" && name in told && !noted[name]) continue
       if (kind_of[i] == "FAIL" && lines[i] !~ /^ / && ++shown > 10) continue
     }
-    print painted(lines[i])
+    tell(lines[i])
   }
-  if (shown > 10) printf "      and %d more fail; -v lists every check\n", shown - 10
+  if (shown > 10) tell(sprintf("      and %d more fail; -v lists every check", shown - 10))
   if (all == "" && passed) {
-    print paint(32, sprintf("%d check%s", passed, passed == 1 ? " passes" : "s pass"))
+    tell(paint(32, sprintf("%d check%s", passed, passed == 1 ? " passes" : "s pass")))
   }
-  if (progress != "") printf "\n%s", progress
-  print ""
+  tell("")
+  if (progress != "") {
+    printf "%s", progress
+    before = progress
+    tell("")
+  }
   print last
 }

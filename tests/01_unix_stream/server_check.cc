@@ -32,12 +32,14 @@ TEST_F(Server, Listens) {
   Because(kIdle, Handout(5, {1}, "man 2 accept"));
   server.Expect(server.FallsAsleep(), "server sleeps until a client comes",
                 "it uses the processor all the time");
-  Part("a relative path");
-  Because(
-      "A path that does not begin with / starts in the current directory of "
-      "the program. It is as good a path as any other, for the bind and for "
-      "the unlink.",
-      Handout(2, {1, 4}, "man 7 path_resolution"));
+}
+
+TEST_F(Server, RelativePath) {
+  About(Core(1), "a relative path is used as it is",
+        "A path that does not begin with / starts in the current directory of "
+        "the program. It is as good a path as any other, for the bind and for "
+        "the unlink.",
+        Handout(2, {1, 4}, "man 7 path_resolution"));
   Process relative = Start("server", {"--socket=relative"});
   relative.ListensAt("relative");
   Peer client = Connect(scratch().File("relative"));
