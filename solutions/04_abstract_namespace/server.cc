@@ -45,18 +45,26 @@ socklen_t FillAddress(const char* name, sockaddr_un* address) {
   return kNameOffset + 1 + length;
 }
 
+// Whether what was printed is out.
+bool Flush() {
+  if (fflush(stdout) == 0) return true;
+  ipc::ReportErrno("write", "standard output");
+  return false;
+}
+
 // Prints the name that `listener` has, each of its NULs as @, and the size.
-bool PrintName(int listener) {
+bool PrintName(int listener, const char* name) {
   sockaddr_un address;
   socklen_t size = sizeof(address);
   if (getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) < 0) {
+    ipc::ReportErrno("getsockname", name);
     return false;
   }
   const int length = static_cast<int>(size - kNameOffset);
   std::replace(address.sun_path, address.sun_path + length, '\0', '@');
   printf("listening at %.*s, %u bytes of address\n", length, address.sun_path,
          size);
-  return fflush(stdout) == 0;
+  return Flush();
 }
 
 // The listening socket; -1 after reporting why not.
@@ -76,11 +84,12 @@ int Listen(const char* name) {
     failed = "bind";
   } else if (listen(listener, kBacklog) < 0) {
     failed = "listen";
-  } else if (!PrintName(listener)) {
-    failed = "getsockname";
   }
-  if (!failed) return listener;
-  ipc::ReportErrno(failed, name);
+  if (failed) {
+    ipc::ReportErrno(failed, name);
+  } else if (PrintName(listener, name)) {
+    return listener;
+  }
   if (listener >= 0) close(listener);
   return -1;
 }
@@ -131,10 +140,7 @@ bool ServeClient(int client, int number) {
   int got;
   while ((got = ReadRecord(client, record)) == kRecordSize) {
     printf("client %d: %.*s\n", number, kRecordSize, record);
-    if (fflush(stdout) != 0) {
-      ipc::ReportErrno("write", "standard output");
-      return false;
-    }
+    if (!Flush()) return false;
   }
   if (got < 0) {
     ipc::ReportErrno("read", "client");
@@ -158,6 +164,8 @@ int main(int argc, char** argv) {
   struct sigaction action = {};
   action.sa_handler = ReapChildren;
   sigaction(SIGCHLD, &action, nullptr);
+  // A write that nobody reads then fails with EPIPE, which we can report.
+  signal(SIGPIPE, SIG_IGN);
 
   const int listener = Listen(name);
   if (listener < 0) return 1;
@@ -184,7 +192,7 @@ int main(int argc, char** argv) {
   // What is left are children that still serve.
   signal(SIGCHLD, SIG_DFL);
   int status = 0;
-  while (wait(&status) > 0) {
+  while (wait(&status) > 0 || errno == EINTR) {
     if (status != 0) all_well = false;
   }
   return all_well && !child_failed ? 0 : 1;

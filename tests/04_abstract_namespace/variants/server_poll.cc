@@ -1,9 +1,11 @@
 // A variant in one process: poll tells which client has something to read.
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <vector>
@@ -25,17 +27,18 @@ bool broken = false;
 bool Read(Client* client) {
   const ssize_t count =
       recv(client->fd, client->record + client->got, 1024 - client->got, 0);
+  if (count < 0 && errno == EINTR) return false;
   if (count > 0) client->got += count;
   if (client->got == 1024) {
     if (dprintf(1, "client %d: %s\n", client->number, client->record) < 0) {
-      perror("server: write: standard output");
+      ipc::ReportErrno("write", "standard output");
       broken = true;
     }
     client->got = 0;
   }
   if (count > 0) return false;
   if (count < 0) {
-    perror("server: recv");
+    ipc::ReportErrno("recv", "client");
     broken = true;
   }
   if (client->got) {
@@ -49,7 +52,7 @@ bool IsStranger(int fd) {
   struct ucred peer;
   socklen_t size = sizeof peer;
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
-      peer.uid == getuid()) {
+      peer.uid == geteuid()) {
     return false;
   }
   dprintf(2, "server: uid %u: not one of us\n", peer.uid);
@@ -71,7 +74,8 @@ int Listen(const char* name) {
   }
   socklen_t size = sizeof(sa_family_t) + (length ? length + 1 : 0);
   const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-  if (bind(fd, (struct sockaddr*)&address, size) < 0 || listen(fd, 5) < 0) {
+  if (fd < 0 || bind(fd, (struct sockaddr*)&address, size) < 0 ||
+      listen(fd, 5) < 0) {
     ipc::ReportErrno("bind", name);
     return -1;
   }
@@ -94,6 +98,7 @@ int main(int argc, char** argv) {
   int wanted = 1;
   ipc::ParseFlags(argc, argv,
                   {{"name", &name, "name"}, {"clients", &wanted, "count"}});
+  signal(SIGPIPE, SIG_IGN);
   const int listener = Listen(name);
   if (listener < 0) return 1;
   std::vector<Client> clients;
@@ -101,7 +106,11 @@ int main(int argc, char** argv) {
   while (accepted < wanted || !clients.empty()) {
     std::vector<pollfd> fds = {{accepted < wanted ? listener : -1, POLLIN, 0}};
     for (const Client& client : clients) fds.push_back({client.fd, POLLIN, 0});
-    poll(fds.data(), fds.size(), -1);
+    if (poll(fds.data(), fds.size(), -1) < 0) {
+      if (errno == EINTR) continue;
+      ipc::ReportErrno("poll", name);
+      return 1;
+    }
     for (size_t i = clients.size(); i-- > 0;) {
       if (fds[i + 1].revents && Read(&clients[i])) {
         clients.erase(clients.begin() + static_cast<int>(i));
@@ -109,6 +118,11 @@ int main(int argc, char** argv) {
     }
     if (!fds[0].revents) continue;
     const int client = accept(listener, nullptr, nullptr);
+    if (client < 0 && errno == EINTR) continue;
+    if (client < 0) {
+      ipc::ReportErrno("accept", name);
+      return 1;
+    }
     if (IsStranger(client)) {
       close(client);
     } else {

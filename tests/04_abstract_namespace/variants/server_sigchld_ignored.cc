@@ -6,11 +6,29 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdio>
 #include <string>
 
 #include "lib/program.h"
+
+namespace {
+
+// MSG_WAITALL waits for all 1024 bytes, unless a signal comes or the end.
+ssize_t ReceiveRecord(int client, char* record) {
+  ssize_t got = 0;
+  while (got < 1024) {
+    const ssize_t count = recv(client, record + got, 1024 - got, MSG_WAITALL);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return -1;
+    if (count == 0) break;
+    got += count;
+  }
+  return got;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   const char* name = "lab";
@@ -18,6 +36,7 @@ int main(int argc, char** argv) {
   ipc::ParseFlags(argc, argv,
                   {{"name", &name, "name"}, {"clients", &clients, "count"}});
   signal(SIGCHLD, SIG_IGN);
+  signal(SIGPIPE, SIG_IGN);
 
   std::string path = name;
   std::replace(path.begin(), path.end(), '@', '\0');
@@ -32,7 +51,8 @@ int main(int argc, char** argv) {
   auto* generic = reinterpret_cast<sockaddr*>(&address);
   socklen_t size = offsetof(sockaddr_un, sun_path) + path.size();
   const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (bind(listener, generic, size) < 0 || listen(listener, 1) < 0) {
+  if (listener < 0 || bind(listener, generic, size) < 0 ||
+      listen(listener, 1) < 0) {
     ipc::ReportErrno("bind", name);
     return 1;
   }
@@ -51,10 +71,16 @@ int main(int argc, char** argv) {
   bool failed = false;
   for (int number = 1; number <= clients;) {
     const int client = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+    if (client < 0 && errno == EINTR) continue;
+    if (client < 0) {
+      ipc::ReportErrno("accept", name);
+      failed = true;
+      break;
+    }
     ucred peer;
     socklen_t length = sizeof(peer);
     getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &length);
-    if (peer.uid != getuid()) {
+    if (peer.uid != geteuid()) {
       dprintf(2, "server: refused: a client of uid %u\n", peer.uid);
     } else if (const pid_t child = fork(); child < 0) {
       ipc::ReportErrno("fork", name);
@@ -64,7 +90,7 @@ int main(int argc, char** argv) {
       close(listener);
       char record[1025] = {};
       ssize_t got;
-      while ((got = recv(client, record, 1024, MSG_WAITALL)) == 1024) {
+      while ((got = ReceiveRecord(client, record)) == 1024) {
         if (dprintf(1, "client %d: %s\n", number, record) < 0) break;
       }
       if (got < 0 || got == 1024) {
@@ -83,6 +109,10 @@ int main(int argc, char** argv) {
   close(listener);
   close(failures[1]);
   char failure;  // The pipe ends when the last child has.
-  while (read(failures[0], &failure, 1) > 0) failed = true;
+  ssize_t got;
+  while ((got = read(failures[0], &failure, 1)) > 0 ||
+         (got < 0 && errno == EINTR)) {
+    if (got > 0) failed = true;
+  }
   return failed ? 1 : 0;
 }

@@ -1,10 +1,12 @@
 // A variant with a thread for each client, and with what lab 01 earned:
 // UniqueFd and ReadExact.
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdio>
 #include <string>
 #include <thread>
@@ -55,6 +57,7 @@ absl::StatusOr<ipc::UniqueFd> Listen(std::string name) {
                            static_cast<socklen_t>(name.size());
   ipc::UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   auto* generic = reinterpret_cast<sockaddr*>(&address);
+  if (!fd.valid()) return ipc::ErrnoStatus("socket", shown);
   if (bind(fd.get(), generic, length) < 0) {
     return ipc::ErrnoStatus("bind", shown);
   }
@@ -77,16 +80,23 @@ int main(int argc, char** argv) {
   int clients = 1;
   ipc::ParseFlags(argc, argv,
                   {{"name", &name, "name"}, {"clients", &clients, "count"}});
+  signal(SIGPIPE, SIG_IGN);
   const auto listener = Listen(name);
   if (!listener.ok()) return Fail(listener.status());
   std::vector<std::thread> threads;
   while (static_cast<int>(threads.size()) < clients) {
     ipc::UniqueFd client(
         accept4(listener->get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (!client.valid()) {
+      if (errno == EINTR) continue;
+      Fail(ipc::ErrnoStatus("accept", name));
+      all_well = false;
+      break;
+    }
     ucred peer = {};
     socklen_t size = sizeof(peer);
     getsockopt(client.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size);
-    if (peer.uid != getuid()) {
+    if (peer.uid != geteuid()) {
       dprintf(2, "server: uid %u may not come in\n", peer.uid);
       continue;
     }
