@@ -212,6 +212,7 @@ void Check::LookForUnflushed() {
           "unflushed",
           absl::StrCat(child->name(), " keeps ", Count(bytes.size(), "byte"),
                        " in the buffer of stdout: ", Escaped(bytes)));
+      if (awaits_end_) return;  // Not for that does it go on.
       story_.Explain(absl::StrCat(
           child->name(),
           " has printed these bytes and has not flushed them. printf and "

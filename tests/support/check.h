@@ -292,6 +292,7 @@ class Check : public testing::Test {
   // and whether anything was not as expected.
   bool lenient_ = false;
   bool differs_ = false;
+  bool awaits_end_ = false;  // Of a program, and nothing that it prints.
   ScratchDir* scratch_;
   std::string socket_path_;
   bool listened_here_ = false;  // A program, at socket_path_.

@@ -112,7 +112,9 @@ void Process::Exits(int status) {
   if (!child_ || check_->over()) return;
   const std::string expected =
       absl::StrCat(child_->name(), " ends with exit status ", status);
+  check_->awaits_end_ = true;
   AwaitEnd(expected);
+  check_->awaits_end_ = false;
   if (check_->over()) return;
   if (!EndedWith(status)) check_->Fail(expected, child_->Ending());
   check_->Step(absl::StrCat("it ended with ", child_->Ending()));
