@@ -349,12 +349,14 @@ bool Provoke(Entry& entry) {
     entry.provoke();
     exit(Flush() ? 0 : 1);
   }
-  int status;
-  while (child > 0 && waitpid(child, &status, 0) < 0) {
-    if (errno != EINTR) break;
-  }
   if (child < 0) {
     ipc::ReportErrno("fork", strerrorname_np(entry.error));
+    return false;
+  }
+  int status;
+  while (waitpid(child, &status, 0) < 0) {
+    if (errno == EINTR) continue;
+    ipc::ReportErrno("waitpid", strerrorname_np(entry.error));
     return false;
   }
   if (WIFSIGNALED(status)) {
@@ -371,6 +373,8 @@ int main(int argc, char** argv) {
     for (Entry& entry : kCatalogue) puts(strerrorname_np(entry.error));
     return Flush() ? 0 : 1;
   }
+  umask(022);  // connect wants to write to the file that bind makes.
+  signal(SIGCHLD, SIG_DFL);  // Where it is ignored, waitpid has no status.
   bool all_seen = true;
   if (strcmp(only, "--all") == 0) {
     for (Entry& entry : kCatalogue) all_seen &= Provoke(entry);

@@ -230,6 +230,12 @@ static const char* provoke(int error, long* result) {
   }
 }
 
+static int flush(void) {
+  if (fflush(stdout) == 0) return 0;
+  perror("provoke: stdout");
+  return 1;
+}
+
 static int in_child(int error) {
   signal(SIGPIPE, SIG_IGN);
   name.sun_family = AF_UNIX;
@@ -248,23 +254,33 @@ static int in_child(int error) {
   }
   printf("%s%s: %s(...): %s%s\n", lines, strerrorname_np(error), call,
          strerror(error), error == ENOMEM ? " (injected)" : "");
-  return 0;
+  return flush();
 }
 
 static int run(int error) {
   fflush(stdout);
   const pid_t child = fork();
-  if (child < 0) return 1;
+  if (child < 0) {
+    perror("provoke: fork");
+    return 1;
+  }
   if (child == 0) exit(in_child(error));
-  int status;
-  return waitpid(child, &status, 0) != child || status != 0;
+  int status = -1;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+  if (WIFSIGNALED(status)) {
+    fprintf(stderr, "provoke: %s: signal %d\n", strerrorname_np(error),
+            WTERMSIG(status));
+  }
+  return status != 0;
 }
 
 int main(int argc, char** argv) {
   int bad = 0, i, k;
+  umask(022);
+  signal(SIGCHLD, SIG_DFL);
   if (argc == 2 && !strcmp(argv[1], "--list")) {
     for (k = 0; k < kCount; k++) puts(strerrorname_np(kErrors[k]));
-    return 0;
+    return flush();
   }
   if (argc == 2 && !strcmp(argv[1], "--all")) {
     for (k = 0; k < kCount; k++) bad |= run(kErrors[k]);

@@ -4,6 +4,7 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -78,7 +79,7 @@ int Filter() {
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOMEM),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
   const sock_fprog program = {4, filter};
-  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return -1;
   return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
@@ -154,6 +155,13 @@ ssize_t Do(char letter, const char** call) {
   }
 }
 
+// Whether all that was printed is out.
+bool Flush() {
+  if (fflush(stdout) == 0) return true;
+  ipc::ReportErrno("write", "stdout");
+  return false;
+}
+
 // Whether a word ended as it should, having told so.
 bool Run(int error, const char* letters) {
   Named(/*file=*/false);
@@ -163,7 +171,7 @@ bool Run(int error, const char* letters) {
     if (result < 0 && errno == error) {
       printf("%s: %s it: %s%s\n", strerrorname_np(error), call,
              strerrordesc_np(error), error == ENOMEM ? " (injected)" : "");
-      return true;
+      return Flush();
     }
     if (result < 0) {
       ipc::ReportErrno(call, strerrorname_np(error));
@@ -181,10 +189,18 @@ bool Spawn(int error, const char* letters) {
   const char* args[] = {"provoke", "--word", number, letters, nullptr};
   fflush(stdout);
   pid_t pid;
-  int status;
-  return posix_spawn(&pid, "/proc/self/exe", nullptr, nullptr,
-                     const_cast<char**>(args), environ) == 0 &&
-         waitpid(pid, &status, 0) == pid && status == 0;
+  const int failed = posix_spawn(&pid, "/proc/self/exe", nullptr, nullptr,
+                                 const_cast<char**>(args), environ);
+  if (failed) {
+    ipc::ReportErrno("posix_spawn", strerrorname_np(error), failed);
+    return false;
+  }
+  int status = -1;
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+  if (WIFSIGNALED(status)) {
+    ipc::Report("wait", strerrorname_np(error), "a signal ended its process");
+  }
+  return status == 0;
 }
 
 }  // namespace
@@ -196,6 +212,8 @@ int main(int argc, char** argv) {
     if (address.sun_path[0]) unlink(address.sun_path);
     return seen ? 0 : 1;
   }
+  umask(022);
+  signal(SIGCHLD, SIG_DFL);
   bool all_seen = true;
   for (const bool really : {false, true}) {
     for (int i = 1; i < argc; ++i) {
@@ -217,5 +235,5 @@ int main(int argc, char** argv) {
     ipc::Report("start", first, "no such error here");
     return 2;
   }
-  return all_seen ? 0 : 1;
+  return Flush() && all_seen ? 0 : 1;
 }

@@ -63,11 +63,13 @@ class Limit {
   explicit Limit(rlim_t count) {
     getrlimit(RLIMIT_NOFILE, &before_);
     const rlimit limit = {count, before_.rlim_max};
-    setrlimit(RLIMIT_NOFILE, &limit);
+    result_ = setrlimit(RLIMIT_NOFILE, &limit);
   }
   ~Limit() { setrlimit(RLIMIT_NOFILE, &before_); }
+  int result() const { return result_; }
 
  private:
+  int result_;
   rlimit before_;
 };
 
@@ -206,7 +208,7 @@ const std::vector<Entry>& Entries() {
        [](Attempt& a) {
          auto [one, other] = a.Pair(SOCK_STREAM);
          Limit limit(0);
-         a.Do("setrlimit", 0);
+         a.Do("setrlimit", limit.result());
          a.End("dup", dup(one.get()));
        }},
       {EMSGSIZE,
@@ -293,7 +295,7 @@ const std::vector<Entry>& Entries() {
          a.LayDown();
          const int fd = other.get();
          Limit limit(8);
-         a.Do("setrlimit", 0);
+         a.Do("setrlimit", limit.result());
          ssize_t sent;
          while ((sent = a.SendControl(one.get(), SCM_RIGHTS, &fd, sizeof(fd))) >
                 0) {
@@ -318,16 +320,24 @@ bool Provoke(const Entry& entry) {
   return seen;
 }
 
+// Whether all that was printed is out.
+bool Flush() {
+  if (fflush(stdout) == 0) return true;
+  ipc::ReportErrno("write", "stdout");
+  return false;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  umask(022);
   std::vector<const Entry*> asked;
   const std::string first = argc > 1 ? argv[1] : "";
   for (const Entry& entry : Entries()) {
     if (first == "--list") puts(strerrorname_np(entry.error));
     if (first == "--all") asked.push_back(&entry);
   }
-  if (first == "--list") return 0;
+  if (first == "--list") return Flush() ? 0 : 1;
   for (int i = 1; i < argc && first != "--all"; ++i) {
     const size_t before = asked.size();
     for (const Entry& entry : Entries()) {
@@ -343,5 +353,5 @@ int main(int argc, char** argv) {
   }
   bool all_seen = true;
   for (const Entry* entry : asked) all_seen &= Provoke(*entry);
-  return all_seen ? 0 : 1;
+  return Flush() && all_seen ? 0 : 1;
 }
