@@ -60,7 +60,10 @@ int main(int argc, char** argv) {
     if (sendmsg(fd->get(), &message, MSG_NOSIGNAL) < 0) {
       return FailedWith("sendmsg", path);
     }
-    const ssize_t count = recvmsg(fd->get(), &message, 0);
+    ssize_t count;
+    do {
+      count = recvmsg(fd->get(), &message, 0);
+    } while (count < 0 && errno == EINTR);
     if (count < 0) return FailedWith("recvmsg", path);
     if (static_cast<size_t>(count) < text.size() ||
         (message.msg_flags & MSG_TRUNC)) {

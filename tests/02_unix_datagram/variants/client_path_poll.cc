@@ -28,6 +28,12 @@ static int fail(const char* call, int error) {
   return 1;
 }
 
+static void stop(int signal) {
+  unlink(own.sun_path);
+  rmdir(folder);
+  _exit(128 + signal);
+}
+
 static int ask(int fd, const char* message, long deadline) {
   size_t size = strlen(message);
   while (sendto(fd, message, size, 0, (struct sockaddr*)&server,
@@ -80,6 +86,8 @@ int main(int argc, char** argv) {
   }
   server.sun_family = own.sun_family = AF_UNIX;
   strcpy(server.sun_path, path);
+  signal(SIGINT, stop);
+  signal(SIGTERM, stop);
   if (!mkdtemp(folder)) return fail("mkdtemp", errno);
   snprintf(own.sun_path, sizeof own.sun_path, "%s/socket", folder);
   int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -55,6 +55,11 @@ int main(int argc, char** argv) {
                    {"datagrams", &datagrams, "count"},
                    {"size", &size, "bytes"}});
   const ipc::UniqueFd server(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sigset_t stops;
+  sigemptyset(&stops);
+  sigaddset(&stops, SIGINT);
+  sigaddset(&stops, SIGTERM);
+  sigprocmask(SIG_BLOCK, &stops, nullptr);
   if (Bind(server.get()) < 0) {
     ipc::ReportErrno("bind", path);
     return 1;
@@ -62,15 +67,23 @@ int main(int argc, char** argv) {
   signal(SIGINT, Stop);
   signal(SIGTERM, Stop);
   signal(SIGPIPE, SIG_IGN);
+  sigprocmask(SIG_UNBLOCK, &stops, nullptr);
 
   bool lost = false;
   std::string buffer(size, '\0');
   while (datagrams-- > 0) {
     sockaddr_un from = {};
     socklen_t length = sizeof(from);
-    const ssize_t count = recvfrom(server.get(), &buffer[0], size, MSG_TRUNC,
-                                   reinterpret_cast<sockaddr*>(&from), &length);
-    if (count < 0) continue;
+    ssize_t count;
+    do {
+      count = recvfrom(server.get(), &buffer[0], size, MSG_TRUNC,
+                       reinterpret_cast<sockaddr*>(&from), &length);
+    } while (count < 0 && errno == EINTR);
+    if (count < 0) {
+      ipc::ReportErrno("recvfrom", path);
+      unlink(path);
+      return 1;
+    }
     if (length > sizeof(from)) length = sizeof(from);
     std::string name = "(unnamed)";
     if (length > offsetof(sockaddr_un, sun_path)) {

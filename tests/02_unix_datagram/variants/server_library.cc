@@ -3,7 +3,10 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <string>
 
@@ -68,6 +71,7 @@ int main(int argc, char** argv) {
       return recvfrom(server->get(), &text[0], text.size(), MSG_TRUNC, data,
                       length);
     });
+    if (count < 0 && errno == EINTR) continue;
     if (count < 0) return Refuse(ipc::ErrnoStatus("recvfrom", path));
     if (static_cast<size_t>(count) < text.size()) text.resize(count);
     printf("%zd bytes from %s", count, from.ToString().c_str());
@@ -79,8 +83,10 @@ int main(int argc, char** argv) {
     --datagrams;
     if (!from.named()) continue;
     absl::AsciiStrToUpper(&text);
+    // A path of 108 bytes has a length that sendto does not take.
+    const auto length = std::min<socklen_t>(from.size(), sizeof(sockaddr_un));
     if (sendto(server->get(), text.data(), text.size(), MSG_DONTWAIT,
-               from.data(), from.size()) < 0) {
+               from.data(), length) < 0) {
       ipc::ReportErrno("sendto", from.ToString().c_str());
       status = 1;
     }

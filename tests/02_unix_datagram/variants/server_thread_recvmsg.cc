@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cctype>
+#include <cerrno>
 #include <condition_variable>
 #include <cstddef>
 #include <cstring>
@@ -138,7 +139,10 @@ int main(int argc, char** argv) {
     message.msg_namelen = letter.address.size();
     message.msg_iov = &part;
     message.msg_iovlen = 1;
-    const ssize_t count = recvmsg(fd, &message, MSG_TRUNC);
+    ssize_t count;
+    do {
+      count = recvmsg(fd, &message, MSG_TRUNC);
+    } while (count < 0 && errno == EINTR);
     if (count < 0) {
       ipc::ReportErrno("recvmsg", path);
       unlink(path);
