@@ -82,6 +82,13 @@ def check_compiler():
                f"{header} that is not there is told in words", said)
         expect(xml() is None, "no old test.xml stays when the source does not compile")
         expect(VERDICT.read_text() == "does not compile\n", "no old verdict stays", VERDICT.read_text())
+    SOURCE.write_text(f'#include "{KIT}/solutions/03_socketpair/pair.cc"\n')
+    said = lab("check", "03", status=1)
+    expect("is none of this lab's files" in said and "ERROR" not in said, "nothing includes a solution", said)
+    SOURCE.write_text("char big[1u << 29] = {1};\nint main() { return big[5]; }\n")
+    said = lab("check", "03", status=1)
+    expect("the compiler needs more than it may" in said and "internal compiler error" not in said,
+           "what the compiler may take is bounded", said)
 
 
 def check_choice():

@@ -29,8 +29,8 @@ declare -A rows=(
   [user]="student|yes|/home/student/my kit|g++|"
   [bare]="root|no|/root/kit|g++|"
   [optimised]="student|no|/home/student/kit|g++|build --compilation_mode=opt"
-  [clang]="student|no|/home/student/kit|clang|build --action_env=CC=clang --repo_env=CC=clang"
-  [clang-optimised]="root|yes|/root/kit|clang|build --action_env=CC=clang --repo_env=CC=clang --compilation_mode=opt"
+  [clang]="student|no|/home/student/kit|clang|build --action_env=CC=clang --repo_env=CC=clang --define=compiler=clang"
+  [clang-optimised]="root|yes|/root/kit|clang|build --action_env=CC=clang --repo_env=CC=clang --define=compiler=clang --compilation_mode=opt"
 )
 usual_rows=(root user bare)
 

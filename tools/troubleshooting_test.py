@@ -10,7 +10,7 @@ import sys
 
 SCRIPTS = ["lab", "tools/setup.sh", "tools/selftest.sh", *glob.glob("tools/*/trace.sh"), *glob.glob("tools/*/bench.sh")]
 # What does not end ./lab, and a reader looks for all the same.
-ALSO = re.compile(r'say "(it does not compile|there is no \$header|\$header is out of reach)')
+ALSO = re.compile(r'say "(it does not compile|the compiler needs|\$undeclared is included|there is no \$header|\$header is out of reach)')
 NAME = "\0"
 
 

@@ -95,6 +95,17 @@ def _check(name, lab, programs, args = [], data = [], **kwargs):
         **kwargs
     )
 
+# What a compilation of a student's source may take: 30 seconds of the processor, 4 GiB of
+# memory, 256 MiB of output. GCC starts its own subprograms by the -wrapper; clang knows
+# no such thing: --define=compiler=clang.
+_BOUNDS = select({
+    "//tests/support:clang": [],
+    "//conditions:default": [
+        "-wrapper",
+        "prlimit,--cpu=30:35,--as=4294967296,--fsize=268435456,--core=0",
+    ],
+})
+
 def lab_programs(name, programs, tags = []):
     """The programs of a lab in this folder, and the test `check` that judges them.
 
@@ -109,6 +120,7 @@ def lab_programs(name, programs, tags = []):
         programs = _programs(
             name,
             {program: program + ".cc" for program in programs},
+            copts = _BOUNDS,
             tags = tags,
         ),
         tags = tags,
