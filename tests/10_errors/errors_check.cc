@@ -211,7 +211,7 @@ void Errors::AreThese(Process program, const Words& seen, const Words& wanted) {
 }
 
 std::vector<Told> Errors::Tells(Process program, const Words& errors) {
-  const std::vector<Told> all = ToldBy(program);
+  std::vector<Told> all = ToldBy(program);
   if (over()) return {};
   Words seen;
   for (const Told& told : all) seen.push_back(told.error);

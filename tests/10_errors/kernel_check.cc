@@ -121,8 +121,10 @@ class Kernel : public Errors {
 };
 
 void Kernel::TellsItsCalls(const Provoked& provoked) {
-  const auto& [program, told, calls, failing] = provoked;
-  Process judged = program;
+  const Told& told = provoked.told;
+  const std::vector<SystemCall>& calls = provoked.calls;
+  const SystemCall* const failing = provoked.failing;
+  Process judged = provoked.program;
   const Words& before = told.before;
   // What was made before the last call, by anybody.
   const auto made_before = [&](const std::string& said) {
@@ -249,7 +251,8 @@ TEST_F(Kernel, OutOfMemory) {
   Provoked provoked = Provoke("ENOMEM");
   if (over()) return;
   BecauseOfTheWhole();
-  const auto& [program, told, calls, failing] = provoked;
+  const Told& told = provoked.told;
+  const std::vector<SystemCall>& calls = provoked.calls;
   provoked.program.Expect(
       told.injected == MakesFilters(calls),
       "\" (injected)\" at the end of the line if there is a seccomp filter, "
@@ -356,15 +359,14 @@ TEST_F(Kernel, RootToo) {
 }
 
 TEST_F(Kernel, RootSeesAll) {
-  About(Core(1), "--all provokes the same for root", "",
-        Handout(5, {2, 6}, ""));
+  About(Core(1), "--all provokes the same for root", "", WholeHandout({2, 6}));
   SeenAlone({"EACCES", "ETOOMANYREFS"});
   Part("--all");
   Process all = StartTraced("provoke", {"--all"}, trace(), {kAsRoot});
   all.ComesDownTo(0, "processes of it that run", [&] {
     return access(absl::StrCat("/proc/", all.pid()).c_str(), F_OK) == 0 ? 1 : 0;
   });
-  Because("--all provokes all 22 for root, too.", Handout(5, {2, 6}, ""));
+  Because("--all provokes all 22 for root, too.", WholeHandout({2, 6}));
   for (const char* error : {"\nEACCES: ", "\nETOOMANYREFS: "}) {
     all.Expect(absl::StrContains(all.out(), error),
                absl::StrCat("a line \"", error + 1,

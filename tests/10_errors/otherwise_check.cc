@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -35,8 +36,8 @@ class Otherwise : public Errors {
                   const std::string& how) {
     Because(absl::StrCat(
                 how,
-                " So the error was not seen, and the exit status is 1: that of "
-                "the child too, if a child looks, which the parent waits for."),
+                " So the error was not seen: the child ends with another "
+                "status than 0, and the parent, which waits for it, with 1."),
             Handout(7, {8, 10}, "man 3 errno, man 2 wait"));
     program.Exits(1);
     Because(absl::StrCat(
@@ -73,7 +74,7 @@ class Otherwise : public Errors {
         "print it when the call has returned.",
         Handout(7, {3}, "man 3 errno"));
     const auto good = std::count_if(
-        before.begin(), before.begin() + line,
+        before.begin(), before.begin() + static_cast<std::ptrdiff_t>(line),
         [&](const std::string& name) { return IsCall(name, call.name); });
     int shown = 0;
     const std::string out = program.out();
@@ -374,7 +375,10 @@ TEST_F(Otherwise, LeavesNothing) {
     if (!Leftovers().empty()) Fail("nothing there", Leftovers());
   }
   Part("the files that it binds");
-  BecauseOf("EPROTOTYPE");
+  Because(
+      "A file that bind made keeps its name taken until unlink: remove it "
+      "before the next error is provoked, not only when the program ends.",
+      Handout(4, {7, 9}, "man 2 unlink"));
   Process program =
       StartTraced("provoke", {"EPROTOTYPE", "EACCES", "EADDRINUSE"}, trace());
   program.Exits(0);
