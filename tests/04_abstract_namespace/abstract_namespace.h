@@ -159,11 +159,12 @@ class Client : public AbstractNamespace {
   void ExpectClientAt(const std::string& name) {
     Host(Address(name));
     harness::Process client = Start("client", {Flag(name)});
-    Accept().ReceiveAll();
+    harness::Peer host = Accept();
     Because(
         "The client ends as soon as it has sent all, without waiting for the "
         "server. Its exit status is 0 then.",
         harness::Handout(3, {11, 12}, "man 3 exit"));
+    host.ReceiveAll();
     client.Exits(0);
     BecauseOfTheWhole();
   }

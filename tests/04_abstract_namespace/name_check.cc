@@ -31,12 +31,13 @@ TEST_F(Server, ExactLength) {
         Handout(1, {1, 3}, "man 7 unix, abstract"));
   // Longer names are other names.
   Host(Address(name_ + '\0'));
-  StartServer(name_);
+  Process server = StartServer(name_);
   Because(
       "Lists show an @ for a NUL and for a true @. sun_path must begin with a "
       "NUL, or bind makes a file. The socket must be a SOCK_STREAM socket, and "
       "its server waits for clients in accept.",
       Handout(1, {1, 3}, "man 7 unix, man 2 accept"));
+  server.FallsAsleep();
   Connect(Address(name_), "a client");
 }
 
@@ -89,6 +90,14 @@ TEST_F(Server, NameTaken) {
         Handout(1, {3, 13}, "man 2 bind"));
   Host(Address(name_));
   Start("server", {Flag(name_)}).Refuses({name_, "EADDRINUSE"});
+  Part("a name with a NUL inside");
+  Because(
+      "The line has NAME as it was given, with each @. A raw name is cut off "
+      "at its first NUL.",
+      Handout(1, {13}, "man 7 unix"));
+  const std::string name = name_ + '\0' + RandomText(6);
+  Host(Address(name));
+  Start("server", {Flag(name)}).Refuses({Shown(name), "EADDRINUSE"});
 }
 
 TEST_F(Server, TouchesNoFile) {
@@ -124,14 +133,15 @@ TEST_F(Server, TouchesNoFile) {
   expect_same(&alone, {});
 
   Part("a folder with files of that name");
-  for (const std::string& file : {name_, "@" + name_}) {
+  const std::string name = NameOfLength(30);
+  for (const std::string& file : {name, "@" + name}) {
     std::ofstream(scratch().File(file)) << "precious";
   }
-  Step(absl::StrCat("wrote text files called ", name_, " and @", name_));
+  Step(absl::StrCat("wrote text files called ", name, " and @", name));
   const std::vector<std::string> before = scratch().Entries();
-  Process server = StartServer(name_);
+  Process server = StartServer(name);
   expect_same(&server, before);
-  Connect(Address(name_), "a client").Close();
+  Connect(Address(name), "a client").Close();
   ends(&server);
   expect_same(&server, before);
 }

@@ -24,6 +24,7 @@ using harness::Handout;
 using harness::Peer;
 using harness::Process;
 using harness::Robust;
+using harness::WholeHandout;
 
 const Fault::Calls kWrite = {"write", "writev"};
 
@@ -65,7 +66,9 @@ TEST_F(Server, OneAfterAnother) {
     Because(
         "The server goes back to accept until it has had N clients. When a "
         "child ends, SIGCHLD comes, and its handler makes accept fail with "
-        "EINTR. That is not a failure: call accept again.",
+        "EINTR. That is not a failure: call accept again. A child closes its "
+        "copy of the listening socket: shutdown would act on that of the "
+        "parent, too.",
         Handout(4, {3, 14}, "man 2 accept, man 7 signal"));
     server.FallsAsleep();
     Peer client = Connect(Address(name_), absl::StrCat("client ", i));
@@ -75,6 +78,10 @@ TEST_F(Server, OneAfterAnother) {
     server.Prints(output += Line(i, text));
     client.Close();
   }
+  Because(
+      "N counts all clients from the beginning, those that have ended as well. "
+      "After N clients the server ends.",
+      Handout(4, {3}, ""));
   server.Exits(0, output);
 }
 
@@ -148,7 +155,9 @@ TEST_F(Server, ClientsAreNumbered) {
   About(Core(2), "K is the number of the connection, and no other number",
         "The first client that connects is client 1, whether it sends first or "
         "last, and whatever the others do. It is not the number of clients "
-        "that are served now, a descriptor or a pid.",
+        "that are served now, a descriptor or a pid. A thread takes its "
+        "descriptor and K by value: a variable of the loop may have changed "
+        "before the thread reads it.",
         Handout(4, {6}, "man 2 accept"));
   constexpr int kClients = 13;
   Process server = StartServer(name_, {absl::StrCat("--clients=", kClients)});
@@ -362,6 +371,18 @@ TEST_F(Server, ManyClients) {
   ExpectInAnyOrder(&server, output);
 }
 
+TEST_F(Server, MoreThanEverCome) {
+  About(Robust(1), "N may be more than clients will ever come",
+        "A table of N clients, made at the start, may not fit in the memory. "
+        "Only those that are there need room.",
+        Handout(4, {3}, "man 2 accept"));
+  Process server = StartServer(name_, {"--clients=2147483647"});
+  Peer client = Connect(Address(name_), "a client");
+  const std::string text = RandomText(25);
+  client.Send(Record(text), "one record");
+  server.Prints(Listening(name_) + Line(1, text));
+}
+
 TEST_F(Server, ManyBrokenRecords) {
   About(Robust(1), "the status is 1, however many clients failed",
         "An exit status has 8 bits, and 1 means that something failed. The "
@@ -425,7 +446,8 @@ TEST_F(Server, EachClientIsAsked) {
   server.Prints(output);
   first.Close();
   IsDoneWithClients(&server, own);
-  std::vector<uid_t> strangers = {uid + 4242, uid + 65536, uid_t{4000000000}};
+  std::vector<uid_t> strangers = {uid + 4242, uid + 256, uid + 65536,
+                                  uid_t{4000000000}};
   if (uid != 0) strangers.push_back(0);  // root is a stranger as well.
   for (const uid_t stranger : strangers) {
     server.Stop();
@@ -625,7 +647,7 @@ TEST_F(Server, ServerTellsFailures) {
   About(Robust(1), "a read that fails is a failure of the server",
         "read returns -1 when it has failed, which is not an end of file. The "
         "exit status is 1 then.",
-        Handout(4, {12, 14}, "man 2 read"));
+        WholeHandout({12, 14}, "man 2 read"));
   Fault fault =
       Fault::Fail({"read", "readv", "recv", "recvmsg"}, 1, ECONNRESET);
   fault.on = {harness::DescriptorKind::kUnixStream};
