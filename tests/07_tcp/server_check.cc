@@ -325,6 +325,22 @@ TEST_F(Server, Reset) {
   server.Expect(absl::StrContains(absl::AsciiStrToLower(server.err()), "reset"),
                 "a line on stderr that tells of the reset",
                 server.err().empty() ? "nothing on stderr" : server.err());
+
+  Part("while its answers wait");
+  Because(
+      "The reset of a client that does not read is found by send, not by "
+      "recv: it is the same misfortune, and to be told as well.",
+      Handout(8, {7}, "man 2 send, man 7 tcp"));
+  Process another = StartServer({}, &name);
+  Peer stalled = ConnectWithLittleRoom(name);
+  Stall(another, stalled, TooManyLines());
+  Step("it sent lines for as long as the server took them, and read nothing");
+  stalled.Reset();
+  another.Exits(1);
+  another.Expect(
+      absl::StrContains(absl::AsciiStrToLower(another.err()), "reset"),
+      "a line on stderr that tells of the reset",
+      another.err().empty() ? "nothing on stderr" : another.err());
 }
 
 TEST_F(Server, GoneBeforeAccept) {

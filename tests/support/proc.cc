@@ -463,6 +463,17 @@ absl::Duration ProcessorTime(pid_t pid) {
   return absl::DurationFromTimespec(time);
 }
 
+int64_t Wakes(pid_t pid) {
+  const std::string tasks = absl::StrFormat("/proc/%d/task", pid);
+  int64_t wakes = 0;
+  for (int thread : NumbersIn(tasks)) {
+    wakes += atoll(Field(ReadFile(absl::StrCat(tasks, "/", thread, "/status")),
+                         "voluntary_ctxt_switches")
+                       .c_str());
+  }
+  return wakes;
+}
+
 absl::Duration WaitForProcessor(pid_t pid) {
   int64_t ran = 0, waited = 0;
   std::ifstream(absl::StrFormat("/proc/%d/schedstat", pid)) >> ran >> waited;

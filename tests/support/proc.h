@@ -90,6 +90,9 @@ bool IsStopped(pid_t pid);
 // How much processor time `pid` has used. 0 if it has ended.
 absl::Duration ProcessorTime(pid_t pid);
 
+// How often the threads of `pid` have gone to sleep so far.
+int64_t Wakes(pid_t pid);
+
 // How long `pid` could have run and had to wait for a processor: see
 // "schedstat" in the kernel's sched-stats. 0 if it has ended, or where the
 // kernel does not count that.

@@ -360,6 +360,15 @@ TEST_F(ProcTest, ZombiesDoNothing) {
   EXPECT_EQ(Observe(*child).description, "parent waits in pause");
 }
 
+TEST_F(ProcTest, AProcessThatSleepsOftenWakesOften) {
+  auto naps = Spawn({"ping-pong"}), hangs = Spawn({"hang"});
+  ASSERT_TRUE(Await([&] { return Observe(*hangs).blocked; }));
+  const int64_t before = Wakes(hangs->pid());
+  EXPECT_TRUE(Await([&] { return Wakes(naps->pid()) > before + 20; }));
+  EXPECT_EQ(Wakes(hangs->pid()), before);
+  EXPECT_EQ(Wakes(-1), 0);
+}
+
 // Two that would compute all the time, and one processor.
 TEST_F(ProcTest, AProcessWaitsForAProcessor) {
   if (access("/proc/self/schedstat", R_OK) < 0) {

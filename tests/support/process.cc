@@ -188,6 +188,7 @@ bool Process::FallsAsleep() {
     return busy || quiet_looks >= kMoment;
   })) {
     case Waited::kMet:
+      if (!busy) SleepsOn();
       return !busy;
     case Waited::kBlocked:  // All have slept longer than that already.
       return true;
@@ -200,6 +201,34 @@ bool Process::FallsAsleep() {
                        : "time is up, and it still runs");
       return true;
   }
+}
+
+// That is, it does not wake up every few moments to look whether something has
+// come.
+void Process::SleepsOn() {
+  constexpr absl::Duration kLook = absl::Seconds(1);
+  constexpr int kTooOften = 10;
+  if (!WaitsWithTimeLimit(pid())) return;
+  const absl::Time since = absl::Now();
+  const absl::Duration waited = WaitForProcessor(pid());
+  const int64_t before = Wakes(pid());
+  int64_t woke = 0;
+  check_->supervisor_->WaitUntil([&] {
+    woke = Wakes(pid()) - before;
+    // A busy machine wakes it later.
+    return woke >= kTooOften ||
+           absl::Now() - since > kLook + WaitForProcessor(pid()) - waited;
+  });
+  if (woke < kTooOften) return;
+  check_->Fail(
+      absl::StrCat(child_->name(), " sleeps until something happens"),
+      absl::StrCat("nothing happens, and it wakes up again and again: ", woke,
+                   " times within ",
+                   absl::ToInt64Milliseconds(absl::Now() - since), " ms"));
+  check_->story_.Explain(
+      "A program that wakes up every few moments to look keeps the processor "
+      "from sleeping, and comes late all the same. Wait without a time limit "
+      "(poll with -1): the call returns as soon as something comes.");
 }
 
 void Process::OutlastsTimeLimits() {

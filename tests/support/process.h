@@ -62,6 +62,7 @@ class Process {
 
   // Waits until all threads sleep, for more than a moment. False if it used 200
   // ms of processor time instead: how busy others are does not matter.
+  // A failure, too, if it then wakes up again and again though nothing happens.
   bool FallsAsleep();
 
   // If it, or a process that it made, waits with a time limit, until that
@@ -105,6 +106,7 @@ class Process {
   std::string err() const { return child_ ? child_->err() : ""; }
 
  private:
+  void SleepsOn();
   void AwaitEnd(absl::string_view expected);
   bool EndedWith(int status) const;
 

@@ -43,6 +43,11 @@ bool WaitsWithTimeLimit(pid_t pid) {
       return static_cast<int>(arguments[index]) >= 0;
     };
     switch (number) {
+#ifdef SYS_nanosleep
+      case SYS_nanosleep:
+#endif
+      case SYS_clock_nanosleep:
+        return true;
 #ifdef SYS_poll
       case SYS_poll:
         if (at_most(2)) return true;
