@@ -224,10 +224,10 @@ TEST_F(Client, ClientPrintsEachReply) {
                   absl::StrCat("what it has printed before it sends that: ",
                                harness::Escaped(output)),
                   harness::Difference(output, client.out()));
-    if (i == 1) client.Continue();
     const std::string reply = Capitals(messages[i]);
     Reply(host, from, reply, "the reply, " + Bytes(reply.size()));
     output += reply + "\n";
+    if (i == 1) client.Continue();
   }
   client.Exits(0, output);
 }

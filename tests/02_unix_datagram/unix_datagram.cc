@@ -164,7 +164,14 @@ void Server::Ends(Process server, int status) {
         "stdout: another program may read it. Errors go to stderr.",
         Handout(2, {2}, "man 3 stdout"));
   }
+  if (out == said_ && harness::IsAlive(server.pid())) {
+    Because(
+        "The server serves N datagrams, and then it ends. It does not wait for "
+        "one more: count from 0, while the count is less than N.",
+        Handout(2, {1}, "man 2 recvfrom"));
+  }
   server.Exits(status, said_);
+  BecauseOfTheWhole();
 }
 
 void Server::ExpectReport(Process server, const std::string& name,
