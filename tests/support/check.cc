@@ -340,6 +340,14 @@ Process Check::StartOnFullDisk(const std::string& program,
   return Run(options, absl::StrCat(Started(program, args), " > /dev/full"));
 }
 
+Process Check::StartWithClosed(int closed, const std::string& program,
+                               const std::string& input) {
+  ChildOptions options = Options(program, {}, input);
+  options.closed = closed;
+  return Run(options,
+             absl::StrCat(Started(program, {}), closed == 0 ? " <&-" : " >&-"));
+}
+
 Process Check::StartFed(const std::string& program, const std::string& input,
                         bool sanitized) {
   ChildOptions options = Options(program, {}, input);

@@ -120,6 +120,11 @@ class Check : public testing::Test {
   Process StartOnFullDisk(const std::string& program,
                           const std::vector<std::string>& args);
 
+  // The same without arguments, with the file `input` as stdin and without the
+  // descriptor `closed`, 0 or 1, as after "<&-" or ">&-" in a shell.
+  Process StartWithClosed(int closed, const std::string& program,
+                          const std::string& input = "/dev/null");
+
   // The same without arguments, with the file `input` as stdin, or with a pipe
   // for Process::Feed. The pipe to its stdout is a short one, so that what it
   // writes does not always fit.

@@ -70,6 +70,7 @@ struct ChildSide {
     prctl(PR_SET_PTRACER, parent, 0, 0, 0);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return errno;
     if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) return errno;
+    if (options.closed >= 0) close(options.closed);
     CloseOnExecFrom(3);
     ResetSignals();
     umask(options.umask);

@@ -53,6 +53,7 @@ struct ChildOptions {
   std::string folder = "/";              // Its working directory.
   std::string input = "/dev/null";       // Its stdin; "": a pipe, for Feed.
   bool full_disk = false;                // Its stdout takes nothing: /dev/full.
+  int closed = -1;      // Which of stdin and stdout it does not have; -1: none.
   int output_room = 0;  // Of the pipe to its stdout, in bytes; 0: the usual.
   mode_t umask = 022;
   const Confinement* confinement = nullptr;  // What it may do; null: anything.

@@ -105,6 +105,19 @@ TEST_F(ChildTest, GetsItsNameAndArguments) {
             std::string("misbehave\0name=at-rest\0hang\0a b\0\0", 33));
 }
 
+TEST_F(ChildTest, MayLackStdinOrStdout) {
+  for (const int closed : {0, 1}) {
+    ChildOptions options = Misbehave({});
+    options.closed = closed;
+    auto child = SpawnAtRest(options);
+    std::vector<int> open;
+    for (const Descriptor& one : Descriptors(child->pid())) {
+      open.push_back(one.number);
+    }
+    EXPECT_EQ(open, (std::vector<int>{1 - closed, 2}));
+  }
+}
+
 TEST_F(ChildTest, LeadsASessionOfItsOwn) {
   auto child = SpawnAtRest(Misbehave({}));
   EXPECT_EQ(getpgid(child->pid()), child->pid());

@@ -452,7 +452,8 @@ bool IsStopped(pid_t pid) {
          std::all_of(threads.begin(), threads.end(), [&](int thread) {
            const std::vector<std::string> stat =
                StatFields(absl::StrCat(tasks, "/", thread));
-           return !stat.empty() && (stat[0] == "T" || IsLeftStopped(thread));
+           return !stat.empty() &&
+                  (stat[0] == "T" || (stat[0] == "t" && IsLeftStopped(thread)));
          });
 }
 
