@@ -104,7 +104,14 @@ void Parent(int fd) {
       more = TakeIn(0, in, "standard input: read");
       if (!more) shutdown(fd, SHUT_WR);
     }
-    if (socket & EPOLLOUT) GiveOut(fd, in, "child");
+    if (socket & EPOLLOUT) {
+      try {
+        GiveOut(fd, in, "child");
+      } catch (const Gone&) {  // What it has answered waits still.
+        in.clear();
+        more = false;
+      }
+    }
     if (socket & ~EPOLLOUT) {
       const bool ended = !TakeIn(fd, out, "child");
       while (!out.empty()) GiveOut(1, out, "standard output: write");
@@ -117,6 +124,13 @@ void Parent(int fd) {
 
 int main(int argc, char** argv) {
   ipc::ParseFlags(argc, argv, {});
+  for (int fd : {0, 1}) {
+    if (fcntl(fd, F_GETFD) < 0) {
+      ipc::ReportErrno(fd == 0 ? "read" : "write",
+                       fd == 0 ? "stdin" : "stdout");
+      return 1;
+    }
+  }
   std::signal(SIGPIPE, SIG_IGN);
   int fds[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds)) {

@@ -1,5 +1,6 @@
 // A variant with a thread that sends, while the main one receives; recvmsg and
 // sendmsg.
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -77,6 +78,13 @@ void Feed(int fd) {
 
 int main(int argc, char** argv) {
   ipc::ParseFlags(argc, argv, {});
+  for (int fd : {0, 1}) {
+    if (fcntl(fd, F_GETFD) < 0) {
+      ipc::ReportErrno(fd == 0 ? "read" : "write",
+                       fd == 0 ? "stdin" : "stdout");
+      return 1;
+    }
+  }
   int fds[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) return 1;
   const pid_t child = fork();
