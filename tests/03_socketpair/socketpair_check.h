@@ -39,6 +39,8 @@ inline std::string Answer(const std::string& bytes) {
 
 class SocketPair : public harness::Check {
  protected:
+  SocketPair() { Judges("pair"); }
+
   // `count` random bytes of every value, which one strange to the lab may get.
   static std::string RandomBytes(size_t count) {
     static auto& engine = *new std::mt19937(std::random_device{}());

@@ -22,6 +22,8 @@ struct Told {
 
 class Errors : public harness::Check {
  protected:
+  Errors() { Judges("provoke"); }
+
   // A failure from here on means that `error` was not provoked.
   void BecauseOf(const std::string& error);
   harness::Place PlaceOf(const std::string& error, std::vector<int> promises);
