@@ -110,7 +110,7 @@ TEST_F(LostAnswer, UnwillingClient) {
   });
 }
 
-TEST_F(Server, ManyLostAnswers) {
+TEST_F(LostAnswer, ManyLostAnswers) {
   About(Robust(1), "the status is 1, however many answers were lost",
         "An exit status has 8 bits, and 1 means that something failed. The "
         "number of failures is another thing: 2 would say that the call was "
@@ -131,7 +131,7 @@ TEST_F(Server, ManyLostAnswers) {
   }
 }
 
-TEST_F(Server, SilentClient) {
+TEST_F(LostAnswer, SilentClient) {
   About(Core(3), "a client that never reads does not block the server",
         "A receiver's queue holds max_dgram_qlen + 1 datagrams (see "
         "/proc/sys/net/unix). When it is full, sendto waits until its owner "
@@ -158,7 +158,7 @@ TEST_F(Server, SilentClient) {
   ExpectReport(server, path, "EAGAIN");
 }
 
-TEST_F(Server, LostAtOnce) {
+TEST_F(LostAnswer, LostAtOnce) {
   About(Core(2), "an answer that does not fit is lost at once",
         "The client's queue is full. sendto with MSG_DONTWAIT fails at once: "
         "EAGAIN. A server that waits, tries again or leaves the answer to a "
@@ -186,7 +186,7 @@ TEST_F(Server, LostAtOnce) {
   ExpectErrors(server, 1);
 }
 
-TEST_F(Server, AnswerTooLong) {
+TEST_F(LostAnswer, AnswerTooLong) {
   About(Robust(2), "an answer that is too long to send is reported",
         "A datagram goes whole or not at all. The sender's SO_SNDBUF, less 32 "
         "bytes, is the limit; what is longer is EMSGSIZE. A client with a "
@@ -217,7 +217,7 @@ TEST_F(Server, AnswerTooLong) {
   if (!answered) ExpectReport(server, path, "EMSGSIZE");
 }
 
-TEST_F(Server, AnswerCannotBeSent) {
+TEST_F(LostAnswer, AnswerCannotBeSent) {
   About(Robust(1),
         "an answer that cannot be sent is reported, whatever the "
         "reason",

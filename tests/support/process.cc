@@ -176,7 +176,7 @@ void Process::ComesDownTo(int most, absl::string_view what,
   }
 }
 
-bool Process::FallsAsleep() {
+bool Process::FallsAsleep(bool may_look) {
   if (!child_ || check_->over()) return true;
   const absl::Duration most = ProcessorTime(pid()) + absl::Milliseconds(200);
   constexpr int kMoment = 5;  // Looks.
@@ -188,7 +188,7 @@ bool Process::FallsAsleep() {
     return busy || quiet_looks >= kMoment;
   })) {
     case Waited::kMet:
-      if (!busy) SleepsOn();
+      if (!busy && !may_look) SleepsOn();
       return !busy;
     case Waited::kBlocked:  // All have slept longer than that already.
       return true;

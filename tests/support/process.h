@@ -62,8 +62,9 @@ class Process {
 
   // Waits until all threads sleep, for more than a moment. False if it used 200
   // ms of processor time instead: how busy others are does not matter.
-  // A failure, too, if it then wakes up again and again though nothing happens.
-  bool FallsAsleep();
+  // A failure, too, if it then wakes up again and again though nothing happens,
+  // unless it `may_look` now and then: for what it waits, no call may wait.
+  bool FallsAsleep(bool may_look = false);
 
   // If it, or a process that it made, waits with a time limit, until that
   // should be over.
