@@ -207,7 +207,7 @@ bool Process::FallsAsleep(bool may_look) {
 // come.
 void Process::SleepsOn() {
   constexpr absl::Duration kLook = absl::Seconds(1);
-  constexpr int kTooOften = 10;
+  constexpr int kTooOften = 40;
   if (!WaitsWithTimeLimit(pid())) return;
   const absl::Time since = absl::Now();
   const absl::Duration waited = WaitForProcessor(pid());
