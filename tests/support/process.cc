@@ -208,7 +208,8 @@ bool Process::FallsAsleep(bool may_look) {
 void Process::SleepsOn() {
   constexpr absl::Duration kLook = absl::Seconds(1);
   constexpr int kTooOften = 40;
-  if (!WaitsWithTimeLimit(pid())) return;
+  // A tracer wakes it at each call.
+  if (!WaitsWithTimeLimit(pid()) || TracerOf(pid()) != 0) return;
   const absl::Time since = absl::Now();
   const absl::Duration waited = WaitForProcessor(pid());
   const int64_t before = Wakes(pid());
