@@ -206,8 +206,8 @@ bool Process::FallsAsleep(bool may_look) {
 // That is, it does not wake up every few moments to look whether something has
 // come.
 void Process::SleepsOn() {
-  constexpr absl::Duration kLook = absl::Seconds(1);
-  constexpr int kTooOften = 40;
+  constexpr absl::Duration kLook = absl::Milliseconds(300);
+  constexpr int kTooOften = 12;
   // A tracer wakes it at each call.
   if (!WaitsWithTimeLimit(pid()) || TracerOf(pid()) != 0) return;
   const absl::Time since = absl::Now();
