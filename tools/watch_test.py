@@ -97,6 +97,7 @@ def check_session():
     solution = (KIT / "solutions/03_socketpair/pair.cc").read_text()
     starter = (LAB / "starter/pair.cc").read_text()
     save(starter)
+    (KIT / ".lab/03_socketpair.hints").unlink(missing_ok=True)
     shell = Shell()
     waits = r"waits for a change\r\nh hint"
     shell.types("./lab watch 03\r")
