@@ -204,7 +204,7 @@ class Tcp : public harness::Check {
       if (count < 0 && errno != EAGAIN) break;
       if (count > 0) {
         sent += count;
-        stuck = 0;
+        stuck = looks = 0;
         continue;
       }
       if (++looks > kMost) break;
