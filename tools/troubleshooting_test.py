@@ -27,7 +27,9 @@ def messages(script):
 
 
 def fits(message, title):
-    return re.fullmatch(".+".join(re.escape(part) for part in message.split(NAME)), title) is not None
+    """Whether `title` stands for `message`, of which a sentence in brackets at the end may be left out."""
+    return any(re.fullmatch(".+".join(re.escape(part) for part in text.split(NAME)), title)
+               for text in (message, re.sub(r" \([^)]*\)$", "", message)))
 
 
 def main():
@@ -36,13 +38,11 @@ def main():
     said = {message for script in SCRIPTS for message in messages(script)}
     bad = 0
     for message in sorted(said):
-        # A sentence in brackets at the end may be left out.
-        short = re.sub(r" \([^)]*\)$", "", message)
-        if not any(fits(message, title) or fits(short, title) for title in titles):
+        if not any(fits(message, title) for title in titles):
             bad += 1
             print("troubleshooting: no title for: " + message.replace(NAME, "..."), file=sys.stderr)
     for title in titles:
-        if not any(fits(message, title) or fits(re.sub(r" \([^)]*\)$", "", message), title) for message in said):
+        if not any(fits(message, title) for message in said):
             bad += 1
             print("troubleshooting: nothing says: " + title, file=sys.stderr)
     sys.exit(1 if bad else 0)

@@ -257,24 +257,7 @@ ipc::SocketAddress ParseIpName(const std::string& name) {
   }
   const auto port = static_cast<uint16_t>(
       strtoul(name.substr(name.find(':') + 1).c_str(), nullptr, 16));
-  ipc::SocketAddress address;
-  address.FillBy([&](sockaddr* storage, socklen_t* size) {
-    if (count == 1) {
-      sockaddr_in v4 = {};
-      v4.sin_family = AF_INET;
-      v4.sin_port = htons(port);
-      v4.sin_addr.s_addr = words[0];
-      memcpy(storage, &v4, *size = sizeof(v4));
-    } else {
-      sockaddr_in6 v6 = {};
-      v6.sin6_family = AF_INET6;
-      v6.sin6_port = htons(port);
-      memcpy(&v6.sin6_addr, words, sizeof(words));
-      memcpy(storage, &v6, *size = sizeof(v6));
-    }
-    return 0;
-  });
-  return address;
+  return IpName(count == 1 ? AF_INET : AF_INET6, words, htons(port));
 }
 
 std::vector<IpSocket> IpSockets(const std::string& protocol) {

@@ -52,27 +52,6 @@ int Ask(Request request, uint16_t flags,
   }
 }
 
-ipc::SocketAddress NameOf(const inet_diag_msg& socket) {
-  ipc::SocketAddress name;
-  name.FillBy([&](sockaddr* storage, socklen_t* size) {
-    if (socket.idiag_family == AF_INET) {
-      sockaddr_in v4 = {};
-      v4.sin_family = AF_INET;
-      v4.sin_port = socket.id.idiag_sport;
-      v4.sin_addr.s_addr = socket.id.idiag_src[0];
-      memcpy(storage, &v4, *size = sizeof(v4));
-    } else {
-      sockaddr_in6 v6 = {};
-      v6.sin6_family = AF_INET6;
-      v6.sin6_port = socket.id.idiag_sport;
-      memcpy(&v6.sin6_addr, socket.id.idiag_src, sizeof(v6.sin6_addr));
-      memcpy(storage, &v6, *size = sizeof(v6));
-    }
-    return 0;
-  });
-  return name;
-}
-
 // The IP address of `name`, as netlink wants it.
 void CopyAddress(const ipc::SocketAddress& name, __be32 address[4]) {
   if (name.family() == AF_INET) {
@@ -86,6 +65,27 @@ void CopyAddress(const ipc::SocketAddress& name, __be32 address[4]) {
 
 }  // namespace
 
+ipc::SocketAddress IpName(int family, const void* address, in_port_t port) {
+  ipc::SocketAddress name;
+  name.FillBy([&](sockaddr* storage, socklen_t* size) {
+    if (family == AF_INET) {
+      sockaddr_in v4 = {};
+      v4.sin_family = AF_INET;
+      v4.sin_port = port;
+      memcpy(&v4.sin_addr, address, sizeof(v4.sin_addr));
+      memcpy(storage, &v4, *size = sizeof(v4));
+    } else {
+      sockaddr_in6 v6 = {};
+      v6.sin6_family = AF_INET6;
+      v6.sin6_port = port;
+      memcpy(&v6.sin6_addr, address, sizeof(v6.sin6_addr));
+      memcpy(storage, &v6, *size = sizeof(v6));
+    }
+    return 0;
+  });
+  return name;
+}
+
 std::optional<std::vector<TcpListener>> ListTcpListeners() {
   std::vector<TcpListener> found;
   for (int family : {AF_INET, AF_INET6}) {
@@ -93,7 +93,9 @@ std::optional<std::vector<TcpListener>> ListTcpListeners() {
     request.wanted.sdiag_family = static_cast<uint8_t>(family);
     request.wanted.idiag_states = kListens;
     const int error = Ask(request, NLM_F_DUMP, [&](const inet_diag_msg& one) {
-      found.push_back({one.idiag_inode, NameOf(one)});
+      found.push_back(
+          {one.idiag_inode,
+           IpName(one.idiag_family, one.id.idiag_src, one.id.idiag_sport)});
     });
     if (error != 0) return std::nullopt;
   }

@@ -5,6 +5,8 @@
 #ifndef TESTS_SUPPORT_SOCK_DIAG_H_
 #define TESTS_SUPPORT_SOCK_DIAG_H_
 
+#include <netinet/in.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -13,6 +15,10 @@
 #include "lib/socket_address.h"
 
 namespace harness {
+
+// The name of the IPv4 or IPv6 address at `address`, and of `port`, both in
+// network byte order, as the kernel tells them.
+ipc::SocketAddress IpName(int family, const void* address, in_port_t port);
 
 struct TcpListener {
   uint64_t inode;
